@@ -1,0 +1,103 @@
+//! The one error type of the crate: a stable code, a message for people, and the field at fault.
+
+use std::fmt;
+
+/// What kind of refusal this is. The textual form ([`Code::name`]) and the number
+/// ([`Code::number`], used by the C ABI) are stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// The request is not well-formed text of its format (JSON, UTF-8).
+    Parse = 1,
+    /// A number does not follow the grammar of [`crate::ball::Interval::parse`], or is `inf`/`nan`.
+    BadNumber = 2,
+    /// The lower endpoint is certainly above the upper one.
+    Reversed = 3,
+    /// No function of that name.
+    UnknownFunction = 4,
+    /// The interval leaves the real domain of the function.
+    Domain = 5,
+    /// The interval contains a pole of the function.
+    Pole = 6,
+    /// The question was not decided within the cap on the working precision.
+    PrecisionCap = 7,
+    /// A power of ten in a question or an answer is beyond the limit on exponents.
+    ExponentLimit = 8,
+    /// The request is well-formed but asks for something that does not exist or is out of bounds.
+    BadRequest = 9,
+    /// A defect of this library (a caught panic). Please report it.
+    Internal = 10,
+}
+
+impl Code {
+    /// Every code, in the order of their numbers.
+    pub const ALL: [Code; 10] = [
+        Code::Parse,
+        Code::BadNumber,
+        Code::Reversed,
+        Code::UnknownFunction,
+        Code::Domain,
+        Code::Pole,
+        Code::PrecisionCap,
+        Code::ExponentLimit,
+        Code::BadRequest,
+        Code::Internal,
+    ];
+
+    /// The stable name used in JSON and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Code::Parse => "parse",
+            Code::BadNumber => "bad_number",
+            Code::Reversed => "reversed",
+            Code::UnknownFunction => "unknown_function",
+            Code::Domain => "domain",
+            Code::Pole => "pole",
+            Code::PrecisionCap => "precision_cap",
+            Code::ExponentLimit => "exponent_limit",
+            Code::BadRequest => "bad_request",
+            Code::Internal => "internal",
+        }
+    }
+
+    /// The stable number used by the C ABI; 0 is success there.
+    pub fn number(self) -> i32 {
+        self as i32
+    }
+}
+
+/// Why a question was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// The kind of refusal.
+    pub code: Code,
+    /// What was asked, what is wrong with it, and what to do.
+    pub message: String,
+    /// The field of the request at fault (`"lo"`, `"func"`, …), when there is one.
+    pub field: Option<&'static str>,
+}
+
+impl Error {
+    /// An error that belongs to no single field.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Error { code, message: message.into(), field: None }
+    }
+
+    /// The same error, pointing at `field`.
+    pub fn at(self, field: &'static str) -> Self {
+        Error { field: Some(field), ..self }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field {
+            Some(field) => write!(f, "{} ({field}): {}", self.code.name(), self.message),
+            None => write!(f, "{}: {}", self.code.name(), self.message),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The result of asking anything.
+pub type Result<T> = std::result::Result<T, Error>;

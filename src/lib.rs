@@ -1,0 +1,7 @@
+//! Rigorous numerics for Lean 4: questions about real functions, answered with proved enclosures.
+#![warn(missing_docs)]
+
+pub mod ball;
+mod error;
+
+pub use error::{Code, Error, Result};

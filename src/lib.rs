@@ -3,5 +3,6 @@
 
 pub mod ball;
 mod error;
+pub mod oracle;
 
 pub use error::{Code, Error, Result};

@@ -655,6 +655,16 @@ impl Dyadic {
     }
 }
 
+impl std::ops::Neg for &Dyadic {
+    type Output = Dyadic;
+    fn neg(self) -> Dyadic {
+        let mut x = Dyadic::new();
+        // SAFETY: both are initialised.
+        unsafe { ffi::arf_neg(&mut x.0, &self.0) };
+        x
+    }
+}
+
 impl Drop for Dyadic {
     fn drop(&mut self) {
         // SAFETY: initialised, and dropped once.
@@ -901,6 +911,14 @@ impl Ball {
                 ffi::arb_hypgeom_airy_zero(null, &mut z.0, null, null, &k.0, prec(bits));
             }
         }
+        z
+    }
+
+    /// The absolute values (FLINT `arb_abs`).
+    pub fn abs(&self) -> Ball {
+        let mut z = Ball::new();
+        // SAFETY: both are initialised.
+        unsafe { ffi::arb_abs(&mut z.0, &self.0) };
         z
     }
 

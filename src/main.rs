@@ -1,0 +1,205 @@
+//! The command line. It only reads arguments and prints answers; everything else is in the library.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args, Parser, Subcommand};
+use lean_oracle::oracle::{self, FUNCTIONS, Query, Settings};
+use lean_oracle::{Code, Error};
+
+/// Proved enclosures of real functions.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Enclose the values of a function on an interval.
+    Enclose(Enclose),
+    /// List the functions with their domains.
+    Functions {
+        /// As a Markdown table.
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// Stand in for TorchLean's `arb_oracle.py`, flag for flag.
+    Arb(Arb),
+}
+
+#[derive(Args)]
+struct Enclose {
+    /// The function, e.g. exp; see `lean-oracle functions`.
+    func: String,
+    /// The lower endpoint: a decimal, a fraction 1/3 or a ball [0.1 +/- 1e-3]; read exactly.
+    lo: String,
+    /// The upper endpoint.
+    hi: String,
+    /// Significant digits at each end.
+    #[arg(long, default_value_t = Settings::default().digits)]
+    digits: u32,
+    /// Working precision to begin with, in bits; it is raised as needed.
+    #[arg(long, default_value_t = Settings::default().prec_bits)]
+    prec_bits: u32,
+    /// Cap on the working precision, in bits.
+    #[arg(long)]
+    max_bits: Option<u32>,
+    /// Limit on the absolute value of powers of ten.
+    #[arg(long, default_value_t = Settings::default().exp_limit)]
+    exp_limit: u32,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Arb {
+    /// The script path that TorchLean passes first; ignored.
+    script: Option<PathBuf>,
+    /// The function.
+    #[arg(long)]
+    func: Option<String>,
+    /// The lower endpoint; write --lo=-1 for negative numbers.
+    #[arg(long, allow_hyphen_values = true)]
+    lo: Option<String>,
+    /// The upper endpoint.
+    #[arg(long, allow_hyphen_values = true)]
+    hi: Option<String>,
+    /// A JSON request in a file, or - for standard input; overrides --func, --lo and --hi.
+    #[arg(long)]
+    request: Option<PathBuf>,
+    /// Working precision to begin with, in bits; it is raised as needed.
+    #[arg(long, default_value_t = 200, allow_hyphen_values = true)]
+    prec_bits: i64,
+    /// Significant digits at each end; 0 or less: as many as the working precision holds.
+    #[arg(long, default_value_t = 50, allow_hyphen_values = true)]
+    digits: i64,
+}
+
+fn main() -> ExitCode {
+    // A negative number is not a flag: with a space before it, which numbers may have, clap agrees.
+    let arguments = std::env::args_os().map(|a| match a.to_str().map(str::as_bytes) {
+        Some([b'-', b'0'..=b'9' | b'.', ..]) => format!(" {}", a.to_string_lossy()).into(),
+        _ => a,
+    });
+    match Cli::parse_from(arguments).command {
+        Command::Functions { markdown } => {
+            print!("{}", functions(markdown));
+            ExitCode::SUCCESS
+        }
+        Command::Enclose(e) => finish(enclose(&e), e.json),
+        Command::Arb(a) => finish(arb(&a), true),
+    }
+}
+
+/// Prints an answer, or an error on standard error and, with `json`, on standard output too.
+fn finish(result: Result<String, Error>, json: bool) -> ExitCode {
+    match result {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(e) => {
+            if json {
+                println!("{}", pretty(&oracle::error_json(&e)));
+            }
+            eprintln!("lean-oracle: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn enclose(e: &Enclose) -> Result<String, Error> {
+    let settings =
+        Settings { digits: e.digits, prec_bits: e.prec_bits, max_bits: e.max_bits, exp_limit: e.exp_limit };
+    let (lo, hi) = (e.lo.trim(), e.hi.trim());
+    if e.json {
+        let request = serde_json::json!({"kind": "unary", "func": e.func, "lo": lo, "hi": hi});
+        return oracle::answer_json(request.to_string().as_bytes(), Some(settings)).map(|a| pretty(&a));
+    }
+    let start = Instant::now();
+    let query = Query::parse(&e.func, lo, hi, settings)?;
+    let answer = query.answer()?;
+    let time = start.elapsed();
+    let width = (&answer.hi.to_rational() - &answer.lo.to_rational()).to_f64();
+    let tightness = match answer.tight {
+        true => format!("each end is within one unit of digit {} of the true range", e.digits),
+        false => "an enclosure, not proved to be tight (raise --max-bits)".into(),
+    };
+    Ok(format!(
+        "{func}([{lo}, {hi}]) is inside\n  lo     {}\n  hi     {}\n  ball   ({} +/- {}) * 10^{}\n  \
+         width  {width:.3e}\n  tight  {}: {tightness}\n  bits   {}\n  time   {:.1} us",
+        answer.lo,
+        answer.hi,
+        answer.output.mid,
+        answer.output.rad,
+        answer.output.exp,
+        if answer.tight { "yes" } else { "no" },
+        answer.bits_used,
+        time.as_secs_f64() * 1e6,
+        func = e.func,
+    ))
+}
+
+fn arb(a: &Arb) -> Result<String, Error> {
+    let request = match &a.request {
+        Some(path) => read(path)?,
+        None => {
+            let mut request = serde_json::Map::new();
+            for (key, value) in [("func", &a.func), ("lo", &a.lo), ("hi", &a.hi)] {
+                request.extend(value.as_ref().map(|v| (key.to_string(), v.trim().into())));
+            }
+            serde_json::Value::Object(request).to_string().into_bytes()
+        }
+    };
+    let prec_bits = u32::try_from(a.prec_bits.max(0)).unwrap_or(u32::MAX);
+    let digits = match u32::try_from(a.digits).unwrap_or(0) {
+        0 => (f64::from(prec_bits) * std::f64::consts::LOG10_2).floor().max(1.0) as u32,
+        digits => digits,
+    };
+    let settings = Settings { digits, prec_bits, ..Settings::default() };
+    oracle::answer_json(&request, Some(settings)).map(|answer| pretty(&answer))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(path)
+    };
+    read.map_err(|e| {
+        Error::new(Code::BadRequest, format!("the request {} cannot be read: {e}", path.display()))
+            .at("request")
+    })
+}
+
+/// Indents JSON by two spaces, as the reference does. (Keys are in alphabetical order already.)
+fn pretty(json: &str) -> String {
+    serde_json::from_str::<serde_json::Value>(json)
+        .and_then(|value| serde_json::to_string_pretty(&value))
+        .unwrap_or_else(|_| json.to_string())
+}
+
+fn functions(markdown: bool) -> String {
+    let mut out = String::new();
+    if markdown {
+        out += "| function | meaning | domain | range found by | FLINT |\n|---|---|---|---|---|\n";
+    }
+    for f in FUNCTIONS {
+        let (name, doc, domain) = (f.name, f.doc, f.domain_text());
+        out += &match markdown {
+            true => {
+                let doc = doc.replace('|', "\\|").replace('*', "\\*");
+                let domain = domain.replace('*', "\\*");
+                format!("| `{name}` | {doc} | {domain} | {} | {} |\n", f.shape.describe(), f.flint)
+            }
+            false => format!("{name:<10} {domain:<20} {doc}\n"),
+        };
+    }
+    out
+}

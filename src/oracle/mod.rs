@@ -1,0 +1,16 @@
+//! Questions about real functions, and their answers.
+//!
+//! * [`functions`]: the table of functions.
+//! * [`Query`] and [`Answer`]: a unary question, asked and answered in Rust types.
+//! * [`answer_json`]: the same in JSON.
+
+pub mod functions;
+mod hints;
+mod kernels;
+mod range;
+mod request;
+mod unary;
+
+pub use functions::{FUNCTIONS, Function};
+pub use request::{answer_json, error_json};
+pub use unary::{Answer, BinaryAnswer, Query, Settings};

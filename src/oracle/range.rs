@@ -1,0 +1,493 @@
+//! The range of a function over an interval: the values at the endpoints and at the extrema between.
+
+use std::cmp::Ordering;
+
+use super::functions::{Function, Shape};
+use super::hints::Hints;
+use super::kernels;
+use crate::ball::{Ball, Bits, Enclosure, Integer, Interval, Number, Rational};
+
+/// What is proved about the minimum and the maximum of a range.
+pub(super) struct Ends {
+    pub(super) lo: Enclosure,
+    pub(super) hi: Enclosure,
+}
+
+/// An extremum that may matter.
+pub struct Candidate {
+    value: Enclosure,
+    /// Whether it certainly lies in the interval. One that only may lie there widens the answer but
+    /// proves nothing about how wide the true range is.
+    certain: bool,
+}
+
+/// Finds the extrema inside an interval on which the function is defined; all of them, or enough to
+/// dominate the others. `None` when the precision does not suffice.
+pub type Search = fn(&Function, &Interval, Bits) -> Option<Vec<Candidate>>;
+
+/// Encloses both ends of `f(x)`, working with `bits` bits. `None` when they do not suffice.
+///
+/// The interval must be inside the domain ([`Function::admits`]). With `refine`, exact values and
+/// [`Hints`] are used too, which costs more.
+pub(super) fn ends(f: &Function, x: &Interval, bits: Bits, refine: bool) -> Option<Ends> {
+    let at_lo = value_at(f, &x.lo, bits, refine)?;
+    if x.is_point() {
+        return Some(Ends { hi: at_lo.clone(), lo: at_lo });
+    }
+    let at_hi = value_at(f, &x.hi, bits, refine)?;
+    let mut candidates = interior(f, x, bits)?;
+    candidates.push(Candidate { value: at_lo, certain: true });
+    candidates.push(Candidate { value: at_hi, certain: true });
+    Some(Ends { lo: least(&candidates)?, hi: greatest(&candidates)? })
+}
+
+/// Encloses `f(q)`.
+fn value_at(f: &Function, q: &Rational, bits: Bits, refine: bool) -> Option<Enclosure> {
+    if refine && let Some(value) = (f.exact)(q) {
+        return Some(Enclosure::exact(value));
+    }
+    let mut value = enclosure((f.eval)(&Ball::from_rational(q, bits), bits), bits)?;
+    if refine {
+        let mut hints = Hints::default();
+        (f.hints)(q, &mut hints);
+        hints.narrow(&mut value);
+    }
+    Some(value)
+}
+
+fn enclosure(ball: Ball, bits: Bits) -> Option<Enclosure> {
+    ball.is_finite().then(|| Enclosure::between(ball.lower(bits), ball.upper(bits)))
+}
+
+/// The least of the candidates.
+fn least(candidates: &[Candidate]) -> Option<Enclosure> {
+    let mut all = candidates.iter();
+    let mut certain = candidates.iter().filter(|c| c.certain);
+    let (first, sure) = (&all.next()?.value, &certain.next()?.value);
+    let (mut below, mut below_strict) = (&first.below, first.below_strict);
+    for c in all {
+        match c.value.below.partial_cmp(below)? {
+            Ordering::Less => (below, below_strict) = (&c.value.below, c.value.below_strict),
+            Ordering::Equal => below_strict &= c.value.below_strict,
+            Ordering::Greater => {}
+        }
+    }
+    let (mut above, mut above_strict) = (&sure.above, sure.above_strict);
+    for c in certain {
+        match c.value.above.partial_cmp(above)? {
+            Ordering::Less => (above, above_strict) = (&c.value.above, c.value.above_strict),
+            Ordering::Equal => above_strict |= c.value.above_strict,
+            Ordering::Greater => {}
+        }
+    }
+    Some(Enclosure { below: below.clone(), above: above.clone(), below_strict, above_strict })
+}
+
+/// The greatest of the candidates.
+fn greatest(candidates: &[Candidate]) -> Option<Enclosure> {
+    let mut all = candidates.iter();
+    let mut certain = candidates.iter().filter(|c| c.certain);
+    let (first, sure) = (&all.next()?.value, &certain.next()?.value);
+    let (mut above, mut above_strict) = (&first.above, first.above_strict);
+    for c in all {
+        match c.value.above.partial_cmp(above)? {
+            Ordering::Greater => (above, above_strict) = (&c.value.above, c.value.above_strict),
+            Ordering::Equal => above_strict &= c.value.above_strict,
+            Ordering::Less => {}
+        }
+    }
+    let (mut below, mut below_strict) = (&sure.below, sure.below_strict);
+    for c in certain {
+        match c.value.below.partial_cmp(below)? {
+            Ordering::Greater => (below, below_strict) = (&c.value.below, c.value.below_strict),
+            Ordering::Equal => below_strict |= c.value.below_strict,
+            Ordering::Less => {}
+        }
+    }
+    Some(Enclosure { below: below.clone(), above: above.clone(), below_strict, above_strict })
+}
+
+/// The extrema strictly inside `x` that can matter.
+fn interior(f: &Function, x: &Interval, bits: Bits) -> Option<Vec<Candidate>> {
+    match f.shape {
+        Shape::Monotone => Some(Vec::new()),
+        Shape::ExtremumAtZero(value) => Some(zero_inside(x, value).into_iter().collect()),
+        Shape::Alternating { half } => alternating(x, half, bits),
+        Shape::OneExtremum { after, before, solve } => one_extremum(f, x, (after, before), solve, bits),
+        Shape::Oscillating(o) => o.extrema(f, x, bits),
+        Shape::Extrema(search) => search(f, x, bits),
+    }
+}
+
+/// The extremum `value` at 0, if 0 is strictly inside `x`.
+fn zero_inside(x: &Interval, value: i32) -> Option<Candidate> {
+    (x.lo.sign() < 0 && x.hi.sign() > 0)
+        .then(|| Candidate { value: Enclosure::exact(Rational::from(i64::from(value))), certain: true })
+}
+
+/// The extremum at `place`, unless that is certainly outside `x`.
+fn extremum_at(f: &Function, x: &Interval, place: &Ball, bits: Bits) -> Option<Option<Candidate>> {
+    let where_ = locate(place, x, bits)?;
+    if where_ == Place::Left || where_ == Place::Right {
+        return Some(None);
+    }
+    let value = enclosure((f.eval)(place, bits), bits)?;
+    Some(Some(Candidate { value, certain: where_ == Place::Inside }))
+}
+
+/// Where a ball lies with respect to an interval.
+#[derive(PartialEq, Eq)]
+enum Place {
+    Left,
+    Inside,
+    Right,
+    Unclear,
+}
+
+fn locate(place: &Ball, x: &Interval, bits: Bits) -> Option<Place> {
+    if !place.is_finite() {
+        return None;
+    }
+    let (low, high) = (place.lower(bits + 32), place.upper(bits + 32));
+    let (low_lo, low_hi) = (x.lo.partial_cmp_dyadic(&low)?, x.hi.partial_cmp_dyadic(&low)?);
+    let (high_lo, high_hi) = (x.lo.partial_cmp_dyadic(&high)?, x.hi.partial_cmp_dyadic(&high)?);
+    Some(if high_lo == Ordering::Greater {
+        Place::Left
+    } else if low_hi == Ordering::Less {
+        Place::Right
+    } else if low_lo != Ordering::Greater && high_hi != Ordering::Less {
+        Place::Inside
+    } else {
+        Place::Unclear
+    })
+}
+
+fn one_extremum(
+    f: &Function,
+    x: &Interval,
+    (after, before): (i32, i32),
+    solve: fn(Bits) -> Option<Ball>,
+    bits: Bits,
+) -> Option<Vec<Candidate>> {
+    let left = x.hi.cmp_int(i64::from(after)) != Ordering::Greater;
+    let right = x.lo.cmp_int(i64::from(before)) != Ordering::Less;
+    if left || right {
+        return Some(Vec::new());
+    }
+    Some(extremum_at(f, x, &solve(bits)?, bits)?.into_iter().collect())
+}
+
+// ------------------------------------------------------------------------- multiples of π
+
+/// The integers `n` with `(n + offset)·π` in an interval, as far as known.
+pub(super) struct Multiples {
+    /// All `n` in this range of integers qualify. Possibly empty.
+    certain: (Integer, Integer),
+    /// No `n` outside this range qualifies.
+    possible: (Integer, Integer),
+}
+
+impl Multiples {
+    /// Whether there is any, if that is known.
+    pub(super) fn contains_any(&self) -> Option<bool> {
+        if self.certain.0 <= self.certain.1 {
+            Some(true)
+        } else if self.possible.0 > self.possible.1 {
+            Some(false)
+        } else {
+            None
+        }
+    }
+}
+
+/// The `n` with `nπ` (or `(n + 1/2)π` if `half`) in `x`.
+pub(super) fn multiples_of_pi(x: &Interval, half: bool, bits: Bits) -> Multiples {
+    if let (Some(first), Some(last)) = (quick_multiple(&x.lo, half, true), quick_multiple(&x.hi, half, false))
+    {
+        let range = (Integer::from(first), Integer::from(last));
+        return Multiples { certain: range.clone(), possible: range };
+    }
+    let pi = Ball::pi(bits);
+    let turns = |q: &Rational| {
+        let t = Ball::from_rational(q, bits).div(&pi, bits);
+        if half { t.sub(&Ball::from(1).mul_2exp(-1), bits) } else { t }
+    };
+    let (from, to) = (turns(&x.lo), turns(&x.hi));
+    let whole = |d: crate::ball::Dyadic, up| d.to_integer(up).unwrap_or_default();
+    Multiples {
+        certain: (whole(from.upper(bits), true), whole(to.lower(bits), false)),
+        possible: (whole(from.lower(bits), true), whole(to.upper(bits), false)),
+    }
+}
+
+/// `q/π - offset` rounded up or down to an integer, in double precision where that is beyond doubt.
+fn quick_multiple(q: &Rational, half: bool, up: bool) -> Option<i64> {
+    if q.is_zero() {
+        // -1/2 rounds up to 0 and down to -1; 0 stays.
+        return Some(if half && !up { -1 } else { 0 });
+    }
+    let t = q.to_f64() / std::f64::consts::PI - if half { 0.5 } else { 0.0 };
+    // The quotient is below 10^6, so its error is below 10^-9.
+    let sure = t.abs() < 1e6 && (t - t.round()).abs() > 1e-6;
+    sure.then(|| if up { t.ceil() as i64 } else { t.floor() as i64 })
+}
+
+/// Extrema `(-1)^n` at `(n + offset)·π`.
+fn alternating(x: &Interval, half: bool, bits: Bits) -> Option<Vec<Candidate>> {
+    let multiples = multiples_of_pi(x, half, bits);
+    // Which of the two parities occur among the integers of a range.
+    let occurs = |(first, last): &(Integer, Integer), even: bool| {
+        let next = if first.is_even() == even { first.clone() } else { first + &Integer::from(1) };
+        next <= *last
+    };
+    let mut found = Vec::new();
+    for (even, value) in [(true, 1), (false, -1)] {
+        if occurs(&multiples.possible, even) {
+            let certain = occurs(&multiples.certain, even);
+            found.push(Candidate { value: Enclosure::exact(Rational::from(value)), certain });
+        }
+    }
+    Some(found)
+}
+
+// ---------------------------------------------------------------------------- oscillations
+
+/// A function on `x > 0` whose extrema alternate and shrink: each lies between the two before it, so
+/// over an interval only the first two inside matter. Continued to `x < 0` as an even or odd function.
+pub struct Oscillation {
+    /// The `k`-th extremum lies in `[(k + after/8)π, (k + before/8)π]`, `k ≥ 1`, and none elsewhere.
+    after: i64,
+    before: i64,
+    /// A function with its only zero there at the extremum; `None` when the bracket is one point.
+    slope: Option<fn(&Ball, Bits) -> Ball>,
+    /// Whether the continuation to `x < 0` is odd.
+    odd: bool,
+    /// The value of the extremum at 0 of an even function.
+    at_zero: Option<i32>,
+}
+
+/// `sin(x)/x`: extrema where `tan(x) = x`, one in each `(kπ, (k + 1/2)π)`; there `|sinc| = |cos|`.
+pub(super) static SINC: Oscillation = Oscillation {
+    after: 0,
+    before: 4,
+    slope: Some(|x, bits| x.cos(bits).mul(x, bits).sub(&x.sin(bits), bits)),
+    odd: false,
+    at_zero: Some(1),
+};
+
+/// `Si`: extrema at `kπ`.
+pub(super) static SI: Oscillation =
+    Oscillation { after: 0, before: 0, slope: None, odd: true, at_zero: None };
+
+/// `Ci`: extrema at `(k - 1/2)π`.
+pub(super) static CI: Oscillation =
+    Oscillation { after: -4, before: -4, slope: None, odd: false, at_zero: None };
+
+/// `J0`: extrema at the zeros of `J1`, for which `(k + 1/8)π < j(1,k) < (k + 1/4)π`
+/// (Watson, A Treatise on the Theory of Bessel Functions, 15.33); their sizes shrink (15.31).
+pub(super) static BESSEL_J0: Oscillation = Oscillation {
+    after: 1,
+    before: 2,
+    slope: Some(|x, bits| x.bessel_j(1, bits)),
+    odd: false,
+    at_zero: Some(1),
+};
+
+/// `J1`: one extremum before the first and between any two zeros of `J1`. The bracket keeps clear of
+/// those zeros, and the change of sign of `J1'` over it is checked.
+pub(super) static BESSEL_J1: Oscillation = Oscillation {
+    after: -4,
+    before: -2,
+    slope: Some(|x, bits| x.bessel_j(0, bits).sub(&x.bessel_j(1, bits).div(x, bits), bits)),
+    odd: true,
+    at_zero: None,
+};
+
+impl Oscillation {
+    fn extrema(&self, f: &Function, x: &Interval, bits: Bits) -> Option<Vec<Candidate>> {
+        let mut found: Vec<Candidate> = self.at_zero.and_then(|v| zero_inside(x, v)).into_iter().collect();
+        if x.hi.sign() > 0 {
+            let right = Interval { lo: x.lo.clone().max(Rational::new()), hi: x.hi.clone() };
+            self.first_two(f, &right, false, bits, &mut found)?;
+        }
+        if x.lo.sign() < 0 {
+            let mirrored = Interval { lo: (-&x.hi).max(Rational::new()), hi: -&x.lo };
+            self.first_two(f, &mirrored, self.odd, bits, &mut found)?;
+        }
+        Some(found)
+    }
+
+    /// Adds the first two extrema in `x`, a part of `x ≥ 0`; negated if `negate`.
+    fn first_two(
+        &self,
+        f: &Function,
+        x: &Interval,
+        negate: bool,
+        bits: Bits,
+        found: &mut Vec<Candidate>,
+    ) -> Option<()> {
+        let size = u32::try_from(x.lo.magnitude().max(0)).ok()?;
+        let working = bits + size + 16;
+        let pi = Ball::pi(working);
+        // (eighths/8)·π
+        let place = |eighths: &Integer| {
+            Ball::from_rational(&Rational::from(eighths), working).mul(&pi, working).mul_2exp(-3)
+        };
+        let turns = Ball::from_rational(&x.lo, working).div(&pi, working);
+        let guess = turns.lower(working).to_integer(false)?;
+        // The first k with (k + before/8)π ≥ lo, or one less.
+        let eight = Integer::from(8);
+        let shifted = &(&guess * &eight) - &Integer::from(self.before);
+        let first = shifted.div_floor(&eight).max(Integer::from(1));
+        let mut certain = 0;
+        for step in 0..6 {
+            let k = &(&first + &Integer::from(step)) * &eight;
+            let (left, right) =
+                (place(&(&k + &Integer::from(self.after))), place(&(&k + &Integer::from(self.before))));
+            match locate(&left, x, working)? {
+                Place::Right => return Some(()),
+                _ if locate(&right, x, working)? == Place::Left => continue,
+                _ => {}
+            }
+            let at = match self.slope {
+                None => left,
+                Some(slope) => kernels::isolate(slope, &left, &right, bits)?,
+            };
+            let Some(mut candidate) = extremum_at(f, x, &at, bits)? else { continue };
+            if negate {
+                candidate.value = negated(candidate.value);
+            }
+            certain += usize::from(candidate.certain);
+            found.push(candidate);
+            if certain == 2 {
+                return Some(());
+            }
+        }
+        None
+    }
+}
+
+fn negated(v: Enclosure) -> Enclosure {
+    let negate = |n: Number| match n {
+        Number::Rational(q) => Number::Rational(-&q),
+        Number::Dyadic(x) => Number::Dyadic(-&x),
+    };
+    Enclosure {
+        below: negate(v.above),
+        above: negate(v.below),
+        below_strict: v.above_strict,
+        above_strict: v.below_strict,
+    }
+}
+
+/// Airy functions: extrema on `x < 0` only, shrinking away from 0; the first two left of `hi` matter.
+fn airy_extrema(f: &Function, x: &Interval, second: bool, bits: Bits) -> Option<Vec<Candidate>> {
+    // The first extremum of Ai is at -1.0187…, that of Bi at -2.2944….
+    if x.lo.cmp_int(if second { -2 } else { -1 }) != Ordering::Less {
+        return Some(Vec::new());
+    }
+    let one = Integer::from(1);
+    let mut k = one.clone();
+    if x.hi.sign() < 0 {
+        // The k-th extremum is near -(3π(k - 3/4)/2)^(2/3) for Ai, with 1/4 for 3/4 for Bi.
+        let working = bits + 2 * u32::try_from(x.hi.magnitude().max(0)).ok()? + 16;
+        let depth = Ball::from_rational(&x.hi.abs(), working);
+        let turns = depth.sqrt(working).mul(&depth, working).mul_2exp(1).div(&Ball::from(3), working);
+        let guess = turns.div(&Ball::pi(working), working).lower(working).to_integer(false)?;
+        k = (&guess - &one).max(one.clone());
+        let before = Ball::airy_derivative_zero(&k, second, bits);
+        // Nothing inside may come before the first one looked at.
+        if k > one && locate(&before, x, bits)? != Place::Right {
+            return None;
+        }
+    }
+    let mut found = Vec::new();
+    let mut certain = 0;
+    for _ in 0..8 {
+        let at = Ball::airy_derivative_zero(&k, second, bits);
+        if locate(&at, x, bits)? == Place::Left {
+            return Some(found);
+        }
+        if let Some(candidate) = extremum_at(f, x, &at, bits)? {
+            certain += usize::from(candidate.certain);
+            found.push(candidate);
+            if certain == 2 {
+                return Some(found);
+            }
+        }
+        k = &k + &one;
+    }
+    None
+}
+
+pub(super) fn airy_ai_extrema(f: &Function, x: &Interval, bits: Bits) -> Option<Vec<Candidate>> {
+    airy_extrema(f, x, false, bits)
+}
+
+pub(super) fn airy_bi_extrema(f: &Function, x: &Interval, bits: Bits) -> Option<Vec<Candidate>> {
+    airy_extrema(f, x, true, bits)
+}
+
+// -------------------------------------------------------------------------- gamma and zeta
+
+/// Gamma: a minimum on `x > 0`, and one extremum between neighbouring poles. An interval free of
+/// poles meets one of these pieces only.
+pub(super) fn gamma_extrema(f: &Function, x: &Interval, bits: Bits) -> Option<Vec<Candidate>> {
+    if x.lo.sign() > 0 {
+        return one_extremum(f, x, (1, 2), kernels::gamma_minimum, bits);
+    }
+    let n = -&(&x.hi.floor() + &Integer::from(1));
+    Some(extremum_at(f, x, &kernels::digamma_zero(&n, bits)?, bits)?.into_iter().collect())
+}
+
+/// 1/gamma: a maximum near 1.46 and one extremum in each `(-n - 1, -n)`.
+///
+/// Their sizes grow with `n`: `|gamma(x - 1)| = |gamma(x)|/|x - 1|`, so the smallest `|gamma|` on a
+/// piece is below that on the piece before. So the two farthest left dominate.
+pub(super) fn rgamma_extrema(f: &Function, x: &Interval, bits: Bits) -> Option<Vec<Candidate>> {
+    let mut found = one_extremum(f, x, (1, 2), kernels::gamma_minimum, bits)?;
+    if x.lo.sign() < 0 {
+        let first = (-&x.hi).floor().max(Integer::new());
+        let last = -&(&x.lo.floor() + &Integer::from(1));
+        for n in farthest(&first, &last, 0) {
+            found.extend(extremum_at(f, x, &kernels::digamma_zero(&n, bits)?, bits)?);
+        }
+    }
+    Some(found)
+}
+
+/// Zeta: falling on `(-2, 1)` and on `x > 1`; one extremum in each `(-2n - 2, -2n)`, `n ≥ 1`.
+///
+/// By the functional equation `|zeta(x - 2)|/|zeta(x)| = s(s + 1)/(4π²)·zeta(s + 2)/zeta(s)` with
+/// `s = 1 - x`, which exceeds 1 for `s ≥ 6`: from the third on the extrema grow to the left.
+pub(super) fn zeta_extrema(f: &Function, x: &Interval, bits: Bits) -> Option<Vec<Candidate>> {
+    if x.lo.cmp_int(-2) != Ordering::Less {
+        return Some(Vec::new());
+    }
+    let half = |q: &Rational| (q * &super::hints::one_half()).floor();
+    let first = half(&-&x.hi).max(Integer::from(1));
+    let last = -&(&half(&x.lo) + &Integer::from(1));
+    let mut found = Vec::new();
+    for n in farthest(&first, &last, 3) {
+        found.extend(extremum_at(f, x, &kernels::zeta_critical_point(&n, bits)?, bits)?);
+    }
+    Some(found)
+}
+
+/// The integers from `first` to `last` that are at most `near`, and the last three (the very last may
+/// turn out to lie outside the interval).
+fn farthest(first: &Integer, last: &Integer, near: i64) -> Vec<Integer> {
+    let one = Integer::from(1);
+    let mut chosen = Vec::new();
+    let mut n = first.clone();
+    while n <= *last && n <= Integer::from(near) {
+        chosen.push(n.clone());
+        n = &n + &one;
+    }
+    n = n.max(last - &Integer::from(2));
+    while n <= *last {
+        chosen.push(n.clone());
+        n = &n + &one;
+    }
+    chosen
+}

@@ -1,0 +1,122 @@
+//! The JSON form of questions and answers.
+//!
+//! A request is one object: `{"kind":"unary","func":"exp","lo":"0","hi":"1"}`, with the optional keys
+//! `digits`, `prec_bits`, `max_bits`, `exp_limit`. Numbers are strings or JSON numbers; either way
+//! their decimal text is read exactly. Unknown keys are ignored.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::unary::{Answer, Query, Settings};
+use crate::ball::MidRad10Exp;
+use crate::error::{Code, Error, Result};
+
+#[derive(Deserialize)]
+struct Request<'a> {
+    kind: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    func: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    lo: Option<&'a RawValue>,
+    #[serde(borrow)]
+    hi: Option<&'a RawValue>,
+    digits: Option<u32>,
+    prec_bits: Option<u32>,
+    max_bits: Option<u32>,
+    exp_limit: Option<u32>,
+}
+
+/// Answers a JSON request with compact JSON, keys in alphabetical order.
+///
+/// `overrides` takes the place of the settings in the request, if given. Errors are returned, not
+/// rendered; see [`error_json`].
+pub fn answer_json(request: &[u8], overrides: Option<Settings>) -> Result<String> {
+    let request: Request = serde_json::from_slice(request).map_err(not_json)?;
+    match request.kind.as_deref().unwrap_or("unary") {
+        "unary" => {}
+        "__panic__" if std::env::var_os("LEAN_ORACLE_TEST_PANIC").is_some() => panic!("asked to panic"),
+        kind => {
+            let shown: String = kind.chars().take(40).collect();
+            let message = format!("requests of kind {shown:?} are not answered; the only kind is \"unary\"");
+            return Err(Error::new(Code::BadRequest, message).at("kind"));
+        }
+    }
+    let defaults = Settings::default();
+    let settings = overrides.unwrap_or(Settings {
+        digits: request.digits.unwrap_or(defaults.digits),
+        prec_bits: request.prec_bits.unwrap_or(defaults.prec_bits),
+        max_bits: request.max_bits,
+        exp_limit: request.exp_limit.unwrap_or(defaults.exp_limit),
+    });
+    let func = request.func.ok_or_else(|| missing("func"))?;
+    let lo = number_text(request.lo, "lo")?;
+    let hi = number_text(request.hi, "hi")?;
+    let query = Query::parse(&func, &lo, &hi, settings)?;
+    Ok(render(&query.answer()?, &func, &lo, &hi, &settings))
+}
+
+/// `{"status":"error","error":{"code":…,"field":…,"message":…}}`; `field` is null when there is none.
+pub fn error_json(e: &Error) -> String {
+    let field = e.field.map_or("null".into(), quoted);
+    format!(
+        r#"{{"error":{{"code":"{}","field":{field},"message":{}}},"status":"error"}}"#,
+        e.code.name(),
+        quoted(&e.message)
+    )
+}
+
+fn not_json(e: serde_json::Error) -> Error {
+    let code = match e.classify() {
+        serde_json::error::Category::Data => Code::BadRequest,
+        _ => Code::Parse,
+    };
+    Error::new(code, format!("the request is not a JSON object of a question: {e}"))
+}
+
+fn missing(field: &'static str) -> Error {
+    Error::new(Code::BadRequest, format!("a unary request needs func, lo and hi; {field} is missing"))
+        .at(field)
+}
+
+/// The text of a number that is given as a JSON string or a JSON number.
+fn number_text<'a>(raw: Option<&'a RawValue>, field: &'static str) -> Result<Cow<'a, str>> {
+    let raw = raw.ok_or_else(|| missing(field))?.get();
+    match raw.as_bytes().first() {
+        Some(b'"') if !raw.contains('\\') => Ok(Cow::Borrowed(&raw[1..raw.len() - 1])),
+        Some(b'"') => serde_json::from_str(raw).map(Cow::Owned).map_err(not_json),
+        Some(b'-' | b'0'..=b'9') => Ok(Cow::Borrowed(raw)),
+        _ => Err(Error::new(Code::BadNumber, format!("{field} must be a string or a number")).at(field)),
+    }
+}
+
+fn render(a: &Answer, func: &str, lo: &str, hi: &str, settings: &Settings) -> String {
+    let mut out = String::with_capacity(512);
+    let Settings { digits, prec_bits, .. } = settings;
+    // Writing to a String cannot fail.
+    let _ = write!(
+        out,
+        r#"{{"bits_used":{},"ctx":{{"digits":{digits},"prec_bits":{prec_bits}}},"func":{},"input":{{"ball":{},"hi":{},"lo":{}}},"output":{{"ball":{},"hi":"{}","lo":"{}"}},"status":"ok","tight":{},"tool":"arb_oracle"}}"#,
+        a.bits_used,
+        quoted(func),
+        ball(&a.input),
+        quoted(hi),
+        quoted(lo),
+        ball(&a.output),
+        a.hi,
+        a.lo,
+        a.tight,
+    );
+    out
+}
+
+fn ball(b: &MidRad10Exp) -> String {
+    format!(r#"{{"exp":"{}","mid":"{}","rad":"{}"}}"#, b.exp, b.mid, b.rad)
+}
+
+/// A JSON string. (Serialising a string cannot fail.)
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_default()
+}

@@ -126,16 +126,22 @@ impl Integer {
         unsafe { ffi::fmpz_bits(&self.0) }
     }
 
-    /// The absolute value's limbs of 64 bits, least significant first.
-    pub fn limbs(&self) -> Vec<u64> {
+    /// Writes the absolute value's 64-bit limbs, least significant first, and returns how many there
+    /// are; `None` when `out` is too short.
+    pub fn limbs(&self, out: &mut [u64]) -> Option<usize> {
         let n = self.bits().div_ceil(64) as usize;
-        let mut out = vec![0; n];
-        let abs = if self.sign() < 0 { -self } else { self.clone() };
-        if n > 0 {
-            // SAFETY: `out` has room for the `n` limbs of the non-negative `abs`.
-            unsafe { ffi::fmpz_get_ui_array(out.as_mut_ptr(), n as ffi::slong, &abs.0) };
+        if n > out.len() {
+            return None;
         }
-        out
+        let mut abs = Integer::new();
+        if n > 0 {
+            // SAFETY: both are initialised and `out` has room for the `n` limbs of the absolute value.
+            unsafe {
+                ffi::fmpz_abs(&mut abs.0, &self.0);
+                ffi::fmpz_get_ui_array(out.as_mut_ptr(), n as ffi::slong, &abs.0);
+            }
+        }
+        Some(n)
     }
 
     /// As an `i64`, when it fits.

@@ -1,0 +1,26 @@
+//! `include/lean_oracle.h` is what cbindgen makes of `src/capi`.
+//!
+//! `LEAN_ORACLE_BLESS=1 cargo test --release --test header` rewrites it.
+
+#[test]
+fn the_committed_header_is_current() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let config = cbindgen::Config::from_file(format!("{root}/cbindgen.toml")).expect("cbindgen.toml");
+    let mut made = Vec::new();
+    cbindgen::Builder::new()
+        .with_config(config)
+        .with_src(format!("{root}/src/capi/mod.rs"))
+        .generate()
+        .expect("src/capi is what cbindgen reads")
+        .write(&mut made);
+    let made = String::from_utf8(made).expect("a header is text");
+    let path = format!("{root}/include/lean_oracle.h");
+    if std::env::var_os("LEAN_ORACLE_BLESS").is_some() {
+        std::fs::write(&path, &made).expect("include/ is writable");
+    }
+    let committed = std::fs::read_to_string(&path).expect("include/lean_oracle.h");
+    assert!(made == committed, "run LEAN_ORACLE_BLESS=1 cargo test --release --test header");
+    for export in ["abi_version", "call_json", "unary", "unary_f64", "function_index", "free"] {
+        assert!(made.contains(&format!("lean_oracle_{export}(")), "{export} is missing");
+    }
+}

@@ -11,9 +11,9 @@
 //! Operations on a [`Ball`] follow Arb's rule: the result contains `f(x)` for every `x` in the
 //! operand, whatever the precision; where `f` is undefined the result is not finite.
 
-use std::cell::RefCell;
+use std::cell::OnceCell;
 use std::cmp::Ordering;
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CString, c_char};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -71,36 +71,47 @@ impl Integer {
         (bad == 0).then_some(z)
     }
 
-    /// `10^k`. Small powers are kept per thread.
+    /// `10^k`.
     pub fn pow10(k: u32) -> Self {
+        let mut z = Integer::new();
+        // SAFETY: `z` is initialised.
+        unsafe { ffi::fmpz_ui_pow_ui(&mut z.0, 10, ffi::ulong::from(k)) };
+        z
+    }
+
+    /// Calls `f` with `10^k`; small powers are kept per thread.
+    pub fn with_pow10<T>(k: u32, f: impl FnOnce(&Integer) -> T) -> T {
         const KEPT: usize = 512;
         thread_local! {
-            static POWERS: RefCell<Vec<Integer>> = const { RefCell::new(Vec::new()) };
+            static POWERS: [OnceCell<Integer>; KEPT] = const { [const { OnceCell::new() }; KEPT] };
         }
-        let fresh = |k: u32| {
-            let mut z = Integer::new();
-            // SAFETY: `z` is initialised.
-            unsafe { ffi::fmpz_ui_pow_ui(&mut z.0, 10, ffi::ulong::from(k)) };
-            z
-        };
-        if k as usize >= KEPT {
-            return fresh(k);
+        let mut f = Some(f);
+        let mut call = |power: &Integer| f.take().map(|f| f(power));
+        let kept = POWERS.try_with(|powers| {
+            powers.get(k as usize).and_then(|power| call(power.get_or_init(|| Integer::pow10(k))))
+        });
+        match kept {
+            Ok(Some(result)) => result,
+            // A large power, or the thread is ending and its slots are gone.
+            _ => call(&Integer::pow10(k)).unwrap_or_else(|| unreachable!("`f` was not called yet")),
         }
-        POWERS
-            .try_with(|powers| {
-                let mut powers = powers.borrow_mut();
-                while powers.len() <= k as usize {
-                    let next = powers.len() as u32;
-                    powers.push(fresh(next));
-                }
-                powers[k as usize].clone()
-            })
-            .unwrap_or_else(|_| fresh(k))
     }
 
     /// `self · 10^k`.
     pub fn mul_pow10(&self, k: u32) -> Self {
-        if k == 0 { self.clone() } else { self * &Integer::pow10(k) }
+        if k == 0 { self.clone() } else { Integer::with_pow10(k, |power| self * power) }
+    }
+
+    /// How the absolute values compare.
+    pub fn cmp_abs(&self, other: &Integer) -> Ordering {
+        // SAFETY: both are initialised.
+        unsafe { ffi::fmpz_cmpabs(&self.0, &other.0) }.cmp(&0)
+    }
+
+    /// Whether 10 divides this.
+    pub fn ends_in_zero(&self) -> bool {
+        // SAFETY: `self` is initialised.
+        unsafe { ffi::fmpz_divisible_si(&self.0, 10) != 0 }
     }
 
     /// The sign: -1, 0 or 1.
@@ -282,10 +293,13 @@ macro_rules! binary_operators {
 }
 binary_operators!(Integer: Add add fmpz_add; Sub sub fmpz_sub; Mul mul fmpz_mul;);
 
-impl fmt::Display for Integer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Integer {
+    /// Appends the decimal digits, with a `-` before them if negative.
+    pub fn append_to(&self, out: &mut String) {
         if let Some(small) = self.to_i64() {
-            return write!(f, "{small}");
+            // Writing to a String cannot fail.
+            let _ = fmt::Write::write_fmt(out, format_args!("{small}"));
+            return;
         }
         // Room for the sign, the digits (an upper estimate) and the NUL.
         // SAFETY: `self` is initialised.
@@ -293,8 +307,16 @@ impl fmt::Display for Integer {
         let mut text = vec![0u8; room];
         // SAFETY: `text` has room for everything `fmpz_get_str` writes, the NUL included.
         unsafe { ffi::fmpz_get_str(text.as_mut_ptr().cast::<c_char>(), 10, &self.0) };
-        let c = CStr::from_bytes_until_nul(&text).map_err(|_| fmt::Error)?;
-        f.write_str(c.to_str().map_err(|_| fmt::Error)?)
+        let digits = text.iter().take_while(|b| **b != 0);
+        out.extend(digits.map(|b| char::from(*b)));
+    }
+}
+
+impl fmt::Display for Integer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.append_to(&mut text);
+        f.write_str(&text)
     }
 }
 
@@ -328,12 +350,13 @@ impl Rational {
 
     /// `mantissa · 10^exponent`.
     pub fn from_decimal(mantissa: &Integer, exponent: i32) -> Self {
-        let power = Integer::pow10(exponent.unsigned_abs());
-        if exponent >= 0 {
-            Rational::from(&(mantissa * &power))
-        } else {
-            Rational::from_parts(mantissa, &power).unwrap_or_default()
-        }
+        Integer::with_pow10(exponent.unsigned_abs(), |power| {
+            if exponent >= 0 {
+                Rational::from(&(mantissa * power))
+            } else {
+                Rational::from_parts(mantissa, power).unwrap_or_default()
+            }
+        })
     }
 
     /// The exact value of a finite binary64 number; `None` for NaN and infinities.
@@ -394,6 +417,27 @@ impl Rational {
     /// The integer this is, when it is one and fits.
     pub fn to_i64(&self) -> Option<i64> {
         if self.is_integer() { self.numerator().to_i64() } else { None }
+    }
+
+    /// `(m, k)` with `self = m·10^-k`, `k ≥ 0` as small as possible, when both fit easily.
+    pub fn to_short_decimal(&self) -> Option<(i64, u32)> {
+        const MOST: u32 = 18;
+        let (num, den) = (self.0.num, self.0.den);
+        // Small values are stored in place (`COEFF_MAX`); larger ones are tagged pointers beyond it.
+        if num.abs() >= 1 << 62 || den >= 1 << 62 {
+            return None;
+        }
+        let twos = den.trailing_zeros();
+        let (mut rest, mut fives) = (den >> twos, 0);
+        while rest % 5 == 0 {
+            (rest, fives) = (rest / 5, fives + 1);
+        }
+        let k = twos.max(fives);
+        if rest != 1 || k > MOST {
+            return None;
+        }
+        let scaled = i128::from(num) * i128::from(10i64.pow(k) / den);
+        Some((i64::try_from(scaled).ok()?, k))
     }
 
     /// The largest integer not above this.

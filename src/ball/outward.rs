@@ -49,10 +49,7 @@ impl Decimal {
         if digits.is_zero() {
             return Decimal { digits, exp: 0 };
         }
-        // Most results do not end in 0; look at one digit before the full search.
-        let ten = Integer::from(10);
-        let tenth = digits.div_floor(&ten);
-        if &tenth * &ten != digits {
+        if !digits.ends_in_zero() {
             return Decimal { digits, exp };
         }
         let (k, digits) = digits.remove_factor(10);
@@ -65,29 +62,38 @@ impl Decimal {
     }
 }
 
-impl fmt::Display for Decimal {
-    /// Prints the number exactly: plainly when its leading digit is near the point, else as
+impl Decimal {
+    /// Appends the number exactly: plainly when its leading digit is near the point, else as
     /// `d.ddde+NN`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.digits.to_string();
-        let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |d| ("-", d));
-        let n = digits.len() as i64;
+    pub fn append_to(&self, out: &mut String) {
+        let begin = out.len();
+        self.digits.append_to(out);
+        let first = begin + usize::from(self.digits.sign() < 0);
+        let n = (out.len() - first) as i64;
         // The number of digits before the point.
         let point = n + self.exp;
         let zeros = |k: i64| "0".repeat(k as usize);
         if self.exp >= 0 && point <= 21 {
-            write!(f, "{sign}{digits}{}", zeros(self.exp))
+            out.extend(std::iter::repeat_n('0', self.exp as usize));
         } else if 0 < point && point <= 21 {
-            let (whole, fraction) = digits.split_at(point as usize);
-            write!(f, "{sign}{whole}.{fraction}")
+            out.insert(first + point as usize, '.');
         } else if -6 < point && point <= 0 {
-            write!(f, "{sign}0.{}{digits}", zeros(-point))
+            out.insert_str(first, &format!("0.{}", zeros(-point)));
         } else {
-            let (first, rest) = digits.split_at(1);
-            let dot = if rest.is_empty() { "" } else { "." };
+            if n > 1 {
+                out.insert(first + 1, '.');
+            }
             let e = point - 1;
-            write!(f, "{sign}{first}{dot}{rest}e{}{:02}", if e < 0 { '-' } else { '+' }, e.abs())
+            out.push_str(&format!("e{}{:02}", if e < 0 { '-' } else { '+' }, e.abs()));
         }
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.append_to(&mut text);
+        f.write_str(&text)
     }
 }
 
@@ -122,6 +128,17 @@ impl Enclosure {
             Direction::Down => (&self.below, &self.above, self.above_strict),
             Direction::Up => (&self.above, &self.below, self.below_strict),
         };
+        // Most endpoints that people write are short decimals.
+        if let Number::Rational(q) = outer
+            && let Some((m, k)) = q.to_short_decimal()
+            && digits >= 19
+            && k <= exp_limit
+        {
+            let exact = matches!(inner, Number::Rational(other) if other == q);
+            if exact {
+                return Ok((Decimal::new(Integer::from(m), -i64::from(k)), true));
+            }
+        }
         let Some(magnitude) = outer.magnitude() else {
             return match outer.sign() {
                 0 => Ok((Decimal::new(Integer::new(), 0), inner.sign() == 0)),
@@ -135,11 +152,12 @@ impl Enclosure {
         }
         let mut places = i64::from(digits) - 1 - decade as i64;
         let mut scaled = outer.scaled(places, direction);
-        while abs(&scaled) >= Integer::pow10(digits) {
+        let beyond = |x: &Integer, k: u32| Integer::with_pow10(k, |power| x.cmp_abs(power)).is_ge();
+        while beyond(&scaled, digits) {
             places -= 1;
             scaled = quotient(&scaled, &Integer::from(10), direction);
         }
-        while abs(&scaled) < Integer::pow10(digits - 1) {
+        while !beyond(&scaled, digits - 1) {
             places += 1;
             scaled = outer.scaled(places, direction);
         }
@@ -163,20 +181,30 @@ impl Enclosure {
     /// Rounds in `direction` to `bits` bits. Returns the dyadic number, a bound of `v`, and whether it
     /// is proved to differ from `v` by less than one unit of its last bit.
     pub fn round_binary(&self, direction: Direction, bits: Bits) -> (Dyadic, bool) {
-        let below = self.below.round_binary(Direction::Down, bits + 32);
-        let above = self.above.round_binary(Direction::Up, bits + 32);
-        match direction {
-            Direction::Down => {
-                let rounded = below.round_down(bits);
-                let tight = rounded == above.round_down(bits);
-                (rounded, tight)
-            }
-            Direction::Up => {
-                let rounded = above.round_up(bits);
-                let tight = rounded == below.round_up(bits);
-                (rounded, tight)
-            }
-        }
+        // A fraction is rounded twice, outward: at worst a tight answer is not recognised as one.
+        let (below, above);
+        let (below, above) = (
+            match &self.below {
+                Number::Dyadic(x) => x,
+                Number::Rational(q) => {
+                    below = super::Ball::from_rational(q, bits + 32).lower(bits + 32);
+                    &below
+                }
+            },
+            match &self.above {
+                Number::Dyadic(x) => x,
+                Number::Rational(q) => {
+                    above = super::Ball::from_rational(q, bits + 32).upper(bits + 32);
+                    &above
+                }
+            },
+        );
+        let (rounded, other) = match direction {
+            Direction::Down => (below.round_down(bits), above.round_down(bits)),
+            Direction::Up => (above.round_up(bits), below.round_up(bits)),
+        };
+        let tight = rounded == other;
+        (rounded, tight)
     }
 }
 
@@ -208,25 +236,15 @@ impl Number {
 
     /// `self · 10^places` rounded to an integer in `direction`.
     fn scaled(&self, places: i64, direction: Direction) -> Integer {
-        let power = Integer::pow10(places.unsigned_abs() as u32);
-        match self {
+        Integer::with_pow10(places.unsigned_abs() as u32, |power| match self {
             Number::Rational(q) if places >= 0 => {
-                quotient(&(&q.numerator() * &power), &q.denominator(), direction)
+                quotient(&(&q.numerator() * power), &q.denominator(), direction)
             }
-            Number::Rational(q) => quotient(&q.numerator(), &(&q.denominator() * &power), direction),
-            Number::Dyadic(x) if places >= 0 => integer_part(&x.mul_integer(&power), direction),
+            Number::Rational(q) => quotient(&q.numerator(), &(&q.denominator() * power), direction),
+            Number::Dyadic(x) if places >= 0 => integer_part(&x.mul_integer(power), direction),
             // Rounding twice in one direction to coarser grids is rounding once.
-            Number::Dyadic(x) => quotient(&integer_part(x, direction), &power, direction),
-        }
-    }
-
-    fn round_binary(&self, direction: Direction, bits: Bits) -> Dyadic {
-        match (self, direction) {
-            (Number::Dyadic(x), Direction::Down) => x.round_down(bits),
-            (Number::Dyadic(x), Direction::Up) => x.round_up(bits),
-            (Number::Rational(q), Direction::Down) => super::Ball::from_rational(q, bits).lower(bits),
-            (Number::Rational(q), Direction::Up) => super::Ball::from_rational(q, bits).upper(bits),
-        }
+            Number::Dyadic(x) => quotient(&integer_part(x, direction), power, direction),
+        })
     }
 }
 
@@ -257,10 +275,6 @@ fn quotient(num: &Integer, den: &Integer, direction: Direction) -> Integer {
         Direction::Down => num.div_floor(den),
         Direction::Up => -&(-num).div_floor(den),
     }
-}
-
-fn abs(x: &Integer) -> Integer {
-    if x.sign() < 0 { -x } else { x.clone() }
 }
 
 fn exponent_limit(limit: u32) -> Error {

@@ -256,11 +256,14 @@ pub unsafe extern "C" fn lean_oracle_unary_f64(
         if !(2..=most).contains(&bits) {
             return Err(Error::new(Code::BadRequest, format!("bits must be between 2 and {most}")).at("bits"));
         }
+        if lo > hi {
+            return Err(Error::new(Code::Reversed, "lo is above hi").at("lo"));
+        }
         let endpoint = |v: f64, field| {
             Rational::from_f64(v)
                 .ok_or_else(|| Error::new(Code::BadNumber, "endpoints must be finite").at(field))
         };
-        let interval = Interval::new(endpoint(lo, "lo")?, endpoint(hi, "hi")?)?;
+        let interval = Interval { lo: endpoint(lo, "lo")?, hi: endpoint(hi, "hi")? };
         let settings = Settings { prec_bits: bits, ..Settings::default() };
         let a = Query { function, interval, settings }.answer_binary(bits)?;
         Ok((LeanOracleDyadic::new(&a.lo)?, LeanOracleDyadic::new(&a.hi)?, a.tight))

@@ -36,6 +36,12 @@ pub(super) fn ends(f: &Function, x: &Interval, bits: Bits, refine: bool) -> Opti
     }
     let at_hi = value_at(f, &x.hi, bits, refine)?;
     let mut candidates = interior(f, x, bits)?;
+    if candidates.is_empty() && at_lo.above <= at_hi.below {
+        return Some(Ends { lo: at_lo, hi: at_hi });
+    }
+    if candidates.is_empty() && at_hi.above <= at_lo.below {
+        return Some(Ends { lo: at_hi, hi: at_lo });
+    }
     candidates.push(Candidate { value: at_lo, certain: true });
     candidates.push(Candidate { value: at_hi, certain: true });
     Some(Ends { lo: least(&candidates)?, hi: greatest(&candidates)? })

@@ -1,0 +1,73 @@
+/-
+Copyright (c) 2026 The lean-oracle authors. Released under Apache 2.0 license as described in the
+file LICENSE.
+-/
+
+/-!
+# Raw bindings to the native library
+
+Everything here is **untrusted**: the functions are `opaque`, run in `IO`, and no theorem may
+mention them. What they return is plain data, to be checked like data from any other source. Use
+`LeanOracle.Arb` rather than this module.
+
+The C side is `lean/ffi/shim.c`; the native library is the Rust `cdylib` of this package, whose C
+ABI is `include/lean_oracle.h`. `callJson` and `unary` first compare the version of that ABI
+with the version the shim was compiled for, and throw when they differ.
+
+This module imports nothing and has no siblings, so that Lake can precompile it by itself.
+-/
+
+namespace LeanOracle.FFI
+
+/-- A refusal by the native library: a stable `code`, a `message` for people, and the name of the
+offending `field` of the request (`""` when there is none). -/
+structure Failure where
+  /-- One of the ten codes of `LeanOracle.Arb.ErrorCode`, spelled as in C and JSON. -/
+  code : String
+  /-- What was asked, what is wrong with it, and what to do. -/
+  message : String
+  /-- The field of the request at fault, or `""`. -/
+  field : String
+
+/-- An enclosure found by the native library: each triple `mid rad exp` stands for the interval from
+`(mid - rad) * 10 ^ exp` to `(mid + rad) * 10 ^ exp`. -/
+structure Answer where
+  /-- Midpoint of the input interval. -/
+  inputMid : Int
+  /-- Radius of the input interval. -/
+  inputRad : Int
+  /-- Exponent of the input interval. -/
+  inputExp : Int
+  /-- Midpoint of the enclosure. -/
+  mid : Int
+  /-- Radius of the enclosure. -/
+  rad : Int
+  /-- Exponent of the enclosure. -/
+  exp : Int
+  /-- Lower end of the enclosure in decimal notation. -/
+  lo : String
+  /-- Upper end of the enclosure in decimal notation. -/
+  hi : String
+  /-- Working precision, in bits, that the answer took. -/
+  bitsUsed : Nat
+  /-- Whether each end is claimed to be within one unit of its last requested digit. -/
+  tight : Bool
+
+/-- Version of the C ABI of the loaded native library. -/
+@[extern "lean_oracle_ffi_abi_version"]
+opaque abiVersion : BaseIO UInt32
+
+/-- Sends one JSON request and returns the JSON answer, which on a refusal is an object with
+`"status": "error"`. Throws only when the native library cannot be used. -/
+@[extern "lean_oracle_ffi_call_json"]
+opaque callJson (request : @& String) : IO String
+
+/-- Encloses the range of the unary function `function` over the interval from `lo` to `hi`, to
+`digits` significant digits at each end, starting at `precBits` bits. `maxBits` limits the working
+precision and `expLimit` the size of the decimal exponent; `0` stands for the library's default.
+Throws only when the native library cannot be used. -/
+@[extern "lean_oracle_ffi_unary"]
+opaque unary (function lo hi : @& String) (digits precBits maxBits expLimit : UInt32) :
+    IO (Except Failure Answer)
+
+end LeanOracle.FFI

@@ -3,11 +3,8 @@
 
 /* Generated from src/capi by cbindgen; do not edit. */
 
-#include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 
 /*
  The version of this C ABI. A change that breaks callers raises it.

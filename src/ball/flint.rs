@@ -137,24 +137,6 @@ impl Integer {
         unsafe { ffi::fmpz_bits(&self.0) }
     }
 
-    /// Writes the absolute value's 64-bit limbs, least significant first, and returns how many there
-    /// are; `None` when `out` is too short.
-    pub fn limbs(&self, out: &mut [u64]) -> Option<usize> {
-        let n = self.bits().div_ceil(64) as usize;
-        if n > out.len() {
-            return None;
-        }
-        let mut abs = Integer::new();
-        if n > 0 {
-            // SAFETY: both are initialised and `out` has room for the `n` limbs of the absolute value.
-            unsafe {
-                ffi::fmpz_abs(&mut abs.0, &self.0);
-                ffi::fmpz_get_ui_array(out.as_mut_ptr(), n as ffi::slong, &abs.0);
-            }
-        }
-        Some(n)
-    }
-
     /// As an `i64`, when it fits.
     pub fn to_i64(&self) -> Option<i64> {
         // SAFETY: `self` is initialised; `fmpz_get_si` is only read when the value fits.
@@ -498,7 +480,11 @@ impl Rational {
 
     /// The nearest double, for estimates only (it may overflow or underflow).
     pub fn to_f64(&self) -> f64 {
-        Ball::from_rational(self, 64).midpoint_f64()
+        const EXACT: i64 = 1 << 53;
+        match (self.0.num, self.0.den) {
+            (num, den) if num.abs() <= EXACT && den <= EXACT => num as f64 / den as f64,
+            _ => Ball::from_rational(self, 64).midpoint_f64(),
+        }
     }
 }
 
@@ -619,6 +605,30 @@ impl Dyadic {
         // SAFETY: all are initialised and `self` is finite.
         unsafe { ffi::arf_get_fmpz_2exp(&mut m.0, &mut e.0, &self.0) };
         Some((m, e))
+    }
+
+    /// `(n, e)` with `|self| = (out[0] + out[1]·2^64 + … + out[n-1]·2^(64(n-1)))·2^e`; `None` unless
+    /// finite, and when `out` is too short or `e` does not fit.
+    pub fn limbs(&self, out: &mut [u64]) -> Option<(usize, i64)> {
+        if self.is_zero() {
+            return Some((0, 0));
+        }
+        if !self.is_finite() {
+            return None;
+        }
+        // The layout of `arf_struct`: `size` is twice the number of limbs plus the sign bit; up to two
+        // limbs are stored in place; the limbs, read as a number in [1/2, 1), are scaled by 2^exp.
+        let n = (self.0.size >> 1) as usize;
+        let small = self.0.exp.abs() < 1 << 61; // in place, not a tagged pointer
+        if n > out.len() || !small {
+            return None;
+        }
+        // SAFETY: `self` is finite and not zero, so `n ≥ 1` limbs are there, in place or behind `ptr`.
+        let limbs = unsafe {
+            if n <= 2 { &self.0.d.noptr.d[..n] } else { std::slice::from_raw_parts(self.0.d.ptr.d, n) }
+        };
+        out[..n].copy_from_slice(limbs);
+        Some((n, self.0.exp - 64 * n as i64))
     }
 
     /// Whether this is a number (neither infinite nor NaN).
@@ -836,6 +846,28 @@ impl Ball {
         let mut u = Dyadic::new();
         // SAFETY: both are initialised.
         unsafe { ffi::arb_get_ubound_arf(&mut u.0, &self.0, prec(bits)) };
+        u
+    }
+
+    /// The lower end rounded up to `bits` bits (inward).
+    pub fn lower_inward(&self, bits: Bits) -> Dyadic {
+        let (mut u, mut radius) = (Dyadic::new(), Dyadic::new());
+        // SAFETY: all are initialised.
+        unsafe {
+            ffi::arf_set_mag(&mut radius.0, &self.0.rad);
+            ffi::arf_sub(&mut u.0, &self.0.mid, &radius.0, prec(bits), ffi::arf_rnd_t_ARF_RND_CEIL);
+        }
+        u
+    }
+
+    /// The upper end rounded down to `bits` bits (inward).
+    pub fn upper_inward(&self, bits: Bits) -> Dyadic {
+        let (mut u, mut radius) = (Dyadic::new(), Dyadic::new());
+        // SAFETY: all are initialised.
+        unsafe {
+            ffi::arf_set_mag(&mut radius.0, &self.0.rad);
+            ffi::arf_add(&mut u.0, &self.0.mid, &radius.0, prec(bits), ffi::arf_rnd_t_ARF_RND_FLOOR);
+        }
         u
     }
 

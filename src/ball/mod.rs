@@ -16,7 +16,7 @@ mod outward;
 
 pub use flint::{Ball, Bits, Dyadic, Integer, Rational};
 pub use interval::Interval;
-pub use outward::{Decimal, Direction, Enclosure, MidRad10Exp, Number};
+pub use outward::{Bounds, Decimal, Direction, Enclosure, MidRad10Exp, Number};
 
 /// The default limit on the absolute value of any power of ten in a question or an answer.
 ///

@@ -1,9 +1,10 @@
 //! Outward rounding: from what is proved about the ends of a range to the ball that is printed.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
-use super::flint::{Bits, Dyadic, Integer, Rational};
+use super::flint::{Ball, Bits, Dyadic, Integer, Rational};
 use crate::error::{Code, Error, Result};
 
 /// A number that bounds another one.
@@ -15,9 +16,18 @@ pub enum Number {
     Rational(Rational),
 }
 
-/// What is proved about one real number `v`, such as the minimum of a range: `below ≤ v ≤ above`.
+/// What is proved about one real number `v`, such as the minimum of a range.
 #[derive(Clone, Debug)]
-pub struct Enclosure {
+pub enum Enclosure {
+    /// `v` is in a finite ball; its ends are wanted at this precision.
+    Ball(Ball, Bits),
+    /// `v` is between bounds.
+    Between(Bounds),
+}
+
+/// `below ≤ v ≤ above`.
+#[derive(Clone, Debug)]
+pub struct Bounds {
     /// The lower bound.
     pub below: Number,
     /// The upper bound.
@@ -100,21 +110,34 @@ impl fmt::Display for Decimal {
 impl Enclosure {
     /// Exactly `q`.
     pub fn exact(q: Rational) -> Self {
-        Enclosure {
+        Enclosure::Between(Bounds {
             below: Number::Rational(q.clone()),
             above: Number::Rational(q),
             below_strict: false,
             above_strict: false,
-        }
+        })
     }
 
     /// Between two dyadic numbers, both possible.
     pub fn between(below: Dyadic, above: Dyadic) -> Self {
-        Enclosure {
+        Enclosure::Between(Bounds {
             below: Number::Dyadic(below),
             above: Number::Dyadic(above),
             below_strict: false,
             above_strict: false,
+        })
+    }
+
+    /// Both bounds.
+    pub fn bounds(&self) -> Cow<'_, Bounds> {
+        match self {
+            Enclosure::Between(bounds) => Cow::Borrowed(bounds),
+            Enclosure::Ball(ball, bits) => Cow::Owned(Bounds {
+                below: Number::Dyadic(ball.lower(*bits)),
+                above: Number::Dyadic(ball.upper(*bits)),
+                below_strict: false,
+                above_strict: false,
+            }),
         }
     }
 
@@ -124,9 +147,10 @@ impl Enclosure {
     /// of its last requested digit. The decimal always bounds `v`.
     /// Errors with [`Code::ExponentLimit`] when the decimal needs a power of ten beyond `exp_limit`.
     pub fn round(&self, direction: Direction, digits: u32, exp_limit: u32) -> Result<(Decimal, bool)> {
+        let bounds = self.bounds();
         let (outer, inner, strict) = match direction {
-            Direction::Down => (&self.below, &self.above, self.above_strict),
-            Direction::Up => (&self.above, &self.below, self.below_strict),
+            Direction::Down => (&bounds.below, &bounds.above, bounds.above_strict),
+            Direction::Up => (&bounds.above, &bounds.below, bounds.below_strict),
         };
         // Most endpoints that people write are short decimals.
         if let Number::Rational(q) = outer
@@ -181,27 +205,15 @@ impl Enclosure {
     /// Rounds in `direction` to `bits` bits. Returns the dyadic number, a bound of `v`, and whether it
     /// is proved to differ from `v` by less than one unit of its last bit.
     pub fn round_binary(&self, direction: Direction, bits: Bits) -> (Dyadic, bool) {
-        // A fraction is rounded twice, outward: at worst a tight answer is not recognised as one.
-        let (below, above);
-        let (below, above) = (
-            match &self.below {
-                Number::Dyadic(x) => x,
-                Number::Rational(q) => {
-                    below = super::Ball::from_rational(q, bits + 32).lower(bits + 32);
-                    &below
-                }
-            },
-            match &self.above {
-                Number::Dyadic(x) => x,
-                Number::Rational(q) => {
-                    above = super::Ball::from_rational(q, bits + 32).upper(bits + 32);
-                    &above
-                }
-            },
-        );
-        let (rounded, other) = match direction {
-            Direction::Down => (below.round_down(bits), above.round_down(bits)),
-            Direction::Up => (above.round_up(bits), below.round_up(bits)),
+        let (rounded, other) = match (self, direction) {
+            (Enclosure::Ball(ball, _), Direction::Down) => (ball.lower(bits), ball.upper_inward(bits)),
+            (Enclosure::Ball(ball, _), Direction::Up) => (ball.upper(bits), ball.lower_inward(bits)),
+            (Enclosure::Between(b), Direction::Down) => {
+                (b.below.round_binary(direction, bits), b.above.round_binary(direction, bits))
+            }
+            (Enclosure::Between(b), Direction::Up) => {
+                (b.above.round_binary(direction, bits), b.below.round_binary(direction, bits))
+            }
         };
         let tight = rounded == other;
         (rounded, tight)
@@ -231,6 +243,21 @@ impl Number {
         match self {
             Number::Dyadic(x) => x.sign(),
             Number::Rational(q) => q.sign(),
+        }
+    }
+
+    /// This rounded to `bits` bits in `direction`. A fraction may come out one unit farther than the
+    /// nearest such number.
+    fn round_binary(&self, direction: Direction, bits: Bits) -> Dyadic {
+        match (self, direction) {
+            (Number::Dyadic(x), Direction::Down) => x.round_down(bits),
+            (Number::Dyadic(x), Direction::Up) => x.round_up(bits),
+            (Number::Rational(q), Direction::Down) => {
+                Ball::from_rational(q, bits + 32).lower(bits + 32).round_down(bits)
+            }
+            (Number::Rational(q), Direction::Up) => {
+                Ball::from_rational(q, bits + 32).upper(bits + 32).round_up(bits)
+            }
         }
     }
 
@@ -426,7 +453,10 @@ mod tests {
         let below = dyadic((1 << 40) - 1, -40);
         let closed = Enclosure::between(below.clone(), dyadic(1, 0));
         assert!(!closed.round(Direction::Down, 10, LIMIT).unwrap().1);
-        let open = Enclosure { above_strict: true, ..Enclosure::between(below, dyadic(1, 0)) };
+        let open = Enclosure::Between(Bounds {
+            above_strict: true,
+            ..Enclosure::between(below, dyadic(1, 0)).bounds().into_owned()
+        });
         assert!(open.round(Direction::Down, 10, LIMIT).unwrap().1);
     }
 

@@ -359,11 +359,10 @@ impl LeanOracleDyadic {
     fn new(x: &Dyadic) -> Result<Self> {
         let too_large =
             || Error::new(Code::ExponentLimit, "an end of the answer does not fit a LeanOracleDyadic");
-        let (mantissa, exponent) = x.to_parts().ok_or_else(too_large)?;
-        let exponent = exponent.to_i64().ok_or_else(too_large)?;
         let mut limbs = [0; LEAN_ORACLE_DYADIC_LIMBS];
-        let limb_count = mantissa.limbs(&mut limbs).ok_or_else(too_large)? as u32;
-        Ok(LeanOracleDyadic { exponent, sign: mantissa.sign(), limb_count, limbs })
+        let (limb_count, exponent) = x.limbs(&mut limbs).ok_or_else(too_large)?;
+        let limb_count = limb_count as u32;
+        Ok(LeanOracleDyadic { exponent, sign: x.sign(), limb_count, limbs })
     }
 }
 

@@ -71,7 +71,11 @@ pub enum Poles {
 /// How the range over an interval (inside the domain, free of poles) is found.
 #[derive(Clone, Copy)]
 pub enum Shape {
-    /// Monotone between poles: the range lies between the values at the two endpoints.
+    /// Rising on every piece between poles: the range goes from the value at `lo` to that at `hi`.
+    Rising,
+    /// Falling on every piece between poles.
+    Falling,
+    /// Monotone on every piece, rising on some and falling on others.
     Monotone,
     /// Even, with its only extremum at 0, where the value is this integer.
     ExtremumAtZero(i32),
@@ -99,6 +103,8 @@ impl Shape {
     /// How the range is found, for people.
     pub fn describe(&self) -> &'static str {
         match self {
+            Shape::Rising => "rising between poles: values at the endpoints",
+            Shape::Falling => "falling between poles: values at the endpoints",
             Shape::Monotone => "monotone between poles: values at the endpoints",
             Shape::ExtremumAtZero(_) => "endpoints and the extremum at 0",
             Shape::Alternating { .. } => "endpoints and the exact extrema ±1",
@@ -246,7 +252,7 @@ const PLAIN: Function = Function {
     doc: "",
     domain: Domain::Reals,
     poles: Poles::None,
-    shape: Shape::Monotone,
+    shape: Shape::Rising,
     flint: "",
     eval: |x, _| x.clone(),
     exact: |_| None,
@@ -373,6 +379,7 @@ pub static FUNCTIONS: &[Function] = &[
         name: "inv",
         doc: "1/x",
         poles: Poles::At(0),
+        shape: Shape::Falling,
         flint: "arb_inv",
         eval: Ball::inv,
         exact: Rational::recip,
@@ -387,7 +394,15 @@ pub static FUNCTIONS: &[Function] = &[
         exact: |q| Some(q.abs()),
         ..PLAIN
     },
-    Function { name: "neg", doc: "-x", flint: "exact", eval: |x, _| -x, exact: |q| Some(-q), ..PLAIN },
+    Function {
+        name: "neg",
+        doc: "-x",
+        shape: Shape::Falling,
+        flint: "exact",
+        eval: |x, _| -x,
+        exact: |q| Some(-q),
+        ..PLAIN
+    },
     // -------------------------------------------------------------------- trigonometric
     Function {
         name: "sin",
@@ -435,6 +450,7 @@ pub static FUNCTIONS: &[Function] = &[
         name: "cot",
         doc: "cotangent",
         poles: Poles::MultiplesOfPi { half: false },
+        shape: Shape::Falling,
         flint: "arb_cot",
         eval: Ball::cot,
         hints: |q, h| {
@@ -487,6 +503,7 @@ pub static FUNCTIONS: &[Function] = &[
         name: "acos",
         doc: "inverse cosine",
         domain: Domain::UnitClosed,
+        shape: Shape::Falling,
         flint: "arb_acos",
         eval: Ball::acos,
         exact: |q| at(q, 1, 0),
@@ -556,6 +573,7 @@ pub static FUNCTIONS: &[Function] = &[
         name: "coth",
         doc: "hyperbolic cotangent",
         poles: Poles::At(0),
+        shape: Shape::Falling,
         flint: "arb_coth",
         eval: Ball::coth,
         hints: |q, h| {
@@ -742,6 +760,7 @@ pub static FUNCTIONS: &[Function] = &[
     Function {
         name: "erfc",
         doc: "1 - erf(x)",
+        shape: Shape::Falling,
         flint: "arb_hypgeom_erfc",
         eval: Ball::erfc,
         exact: |q| at(q, 0, 1),
@@ -830,6 +849,7 @@ pub static FUNCTIONS: &[Function] = &[
         name: "ei",
         doc: "exponential integral Ei(x)",
         poles: Poles::At(0),
+        shape: Shape::Monotone,
         flint: "arb_hypgeom_ei",
         eval: Ball::ei,
         ..PLAIN

@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use crate::ball::{Enclosure, Integer, Number, Rational};
+use crate::ball::{Bounds, Integer, Number, Rational};
 
 /// The hints gathered for one value `v`.
 #[derive(Default)]
@@ -128,7 +128,7 @@ impl Hints {
     }
 
     /// Narrows what is known of `v`.
-    pub(super) fn narrow(self, v: &mut Enclosure) {
+    pub(super) fn narrow(self, v: &mut Bounds) {
         for (bound, strict) in self.lower {
             let bound = Number::Rational(bound);
             match bound.partial_cmp(&v.below) {

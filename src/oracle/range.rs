@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::functions::{Function, Shape};
 use super::hints::Hints;
 use super::kernels;
-use crate::ball::{Ball, Bits, Enclosure, Integer, Interval, Number, Rational};
+use crate::ball::{Ball, Bits, Bounds, Enclosure, Integer, Interval, Number, Rational};
 
 /// What is proved about the minimum and the maximum of a range.
 pub(super) struct Ends {
@@ -35,16 +35,15 @@ pub(super) fn ends(f: &Function, x: &Interval, bits: Bits, refine: bool) -> Opti
         return Some(Ends { hi: at_lo.clone(), lo: at_lo });
     }
     let at_hi = value_at(f, &x.hi, bits, refine)?;
+    match f.shape {
+        Shape::Rising => return Some(Ends { lo: at_lo, hi: at_hi }),
+        Shape::Falling => return Some(Ends { lo: at_hi, hi: at_lo }),
+        _ => {}
+    }
     let mut candidates = interior(f, x, bits)?;
-    if candidates.is_empty() && at_lo.above <= at_hi.below {
-        return Some(Ends { lo: at_lo, hi: at_hi });
-    }
-    if candidates.is_empty() && at_hi.above <= at_lo.below {
-        return Some(Ends { lo: at_hi, hi: at_lo });
-    }
     candidates.push(Candidate { value: at_lo, certain: true });
     candidates.push(Candidate { value: at_hi, certain: true });
-    Some(Ends { lo: least(&candidates)?, hi: greatest(&candidates)? })
+    extremes(&candidates)
 }
 
 /// Encloses `f(q)`.
@@ -52,72 +51,67 @@ fn value_at(f: &Function, q: &Rational, bits: Bits, refine: bool) -> Option<Encl
     if refine && let Some(value) = (f.exact)(q) {
         return Some(Enclosure::exact(value));
     }
-    let mut value = enclosure((f.eval)(&Ball::from_rational(q, bits), bits), bits)?;
-    if refine {
-        let mut hints = Hints::default();
-        (f.hints)(q, &mut hints);
-        hints.narrow(&mut value);
+    let value = enclosure((f.eval)(&Ball::from_rational(q, bits), bits), bits)?;
+    if !refine {
+        return Some(value);
     }
-    Some(value)
+    let mut bounds = value.bounds().into_owned();
+    let mut hints = Hints::default();
+    (f.hints)(q, &mut hints);
+    hints.narrow(&mut bounds);
+    Some(Enclosure::Between(bounds))
 }
 
 fn enclosure(ball: Ball, bits: Bits) -> Option<Enclosure> {
-    ball.is_finite().then(|| Enclosure::between(ball.lower(bits), ball.upper(bits)))
+    ball.is_finite().then_some(Enclosure::Ball(ball, bits))
 }
 
-/// The least of the candidates.
-fn least(candidates: &[Candidate]) -> Option<Enclosure> {
-    let mut all = candidates.iter();
-    let mut certain = candidates.iter().filter(|c| c.certain);
-    let (first, sure) = (&all.next()?.value, &certain.next()?.value);
-    let (mut below, mut below_strict) = (&first.below, first.below_strict);
-    for c in all {
-        match c.value.below.partial_cmp(below)? {
-            Ordering::Less => (below, below_strict) = (&c.value.below, c.value.below_strict),
-            Ordering::Equal => below_strict &= c.value.below_strict,
-            Ordering::Greater => {}
-        }
-    }
-    let (mut above, mut above_strict) = (&sure.above, sure.above_strict);
-    for c in certain {
-        match c.value.above.partial_cmp(above)? {
-            Ordering::Less => (above, above_strict) = (&c.value.above, c.value.above_strict),
-            Ordering::Equal => above_strict |= c.value.above_strict,
-            Ordering::Greater => {}
-        }
-    }
-    Some(Enclosure { below: below.clone(), above: above.clone(), below_strict, above_strict })
+/// The least and the greatest of the candidates.
+fn extremes(candidates: &[Candidate]) -> Option<Ends> {
+    let bounds: Vec<_> = candidates.iter().map(|c| (c.value.bounds(), c.certain)).collect();
+    let all = || bounds.iter().map(|(b, _)| b);
+    let certain = || bounds.iter().filter(|(_, certain)| *certain).map(|(b, _)| b);
+    // The outer bound holds for every candidate; the inner one is attained by one that is certain.
+    let lo = between(
+        extreme(Ordering::Less, all().map(|b| (&b.below, b.below_strict)), |x, y| x && y)?,
+        extreme(Ordering::Less, certain().map(|b| (&b.above, b.above_strict)), |x, y| x || y)?,
+    );
+    let hi = between(
+        extreme(Ordering::Greater, certain().map(|b| (&b.below, b.below_strict)), |x, y| x || y)?,
+        extreme(Ordering::Greater, all().map(|b| (&b.above, b.above_strict)), |x, y| x && y)?,
+    );
+    Some(Ends { lo, hi })
 }
 
-/// The greatest of the candidates.
-fn greatest(candidates: &[Candidate]) -> Option<Enclosure> {
-    let mut all = candidates.iter();
-    let mut certain = candidates.iter().filter(|c| c.certain);
-    let (first, sure) = (&all.next()?.value, &certain.next()?.value);
-    let (mut above, mut above_strict) = (&first.above, first.above_strict);
-    for c in all {
-        match c.value.above.partial_cmp(above)? {
-            Ordering::Greater => (above, above_strict) = (&c.value.above, c.value.above_strict),
-            Ordering::Equal => above_strict &= c.value.above_strict,
-            Ordering::Less => {}
-        }
+/// The first number in the order `towards`; among equal ones `join` joins what is known of strictness.
+fn extreme<'a>(
+    towards: Ordering,
+    numbers: impl Iterator<Item = (&'a Number, bool)>,
+    join: impl Fn(bool, bool) -> bool,
+) -> Option<(&'a Number, bool)> {
+    let mut best: Option<(&Number, bool)> = None;
+    for (number, strict) in numbers {
+        best = Some(match best {
+            None => (number, strict),
+            Some((so_far, known)) => match number.partial_cmp(so_far)? {
+                Ordering::Equal => (so_far, join(known, strict)),
+                order if order == towards => (number, strict),
+                _ => (so_far, known),
+            },
+        });
     }
-    let (mut below, mut below_strict) = (&sure.below, sure.below_strict);
-    for c in certain {
-        match c.value.below.partial_cmp(below)? {
-            Ordering::Greater => (below, below_strict) = (&c.value.below, c.value.below_strict),
-            Ordering::Equal => below_strict |= c.value.below_strict,
-            Ordering::Less => {}
-        }
-    }
-    Some(Enclosure { below: below.clone(), above: above.clone(), below_strict, above_strict })
+    best
+}
+
+fn between((below, below_strict): (&Number, bool), (above, above_strict): (&Number, bool)) -> Enclosure {
+    Enclosure::Between(Bounds { below: below.clone(), above: above.clone(), below_strict, above_strict })
 }
 
 /// The extrema strictly inside `x` that can matter.
 fn interior(f: &Function, x: &Interval, bits: Bits) -> Option<Vec<Candidate>> {
     match f.shape {
-        Shape::Monotone => Some(Vec::new()),
-        Shape::ExtremumAtZero(value) => Some(zero_inside(x, value).into_iter().collect()),
+        Shape::Rising | Shape::Falling | Shape::Monotone => Some(Vec::new()),
+        Shape::ExtremumAtZero(value) => Some(zero_inside(x, value, bits).into_iter().collect()),
         Shape::Alternating { half } => alternating(x, half, bits),
         Shape::OneExtremum { after, before, solve } => one_extremum(f, x, (after, before), solve, bits),
         Shape::Oscillating(o) => o.extrema(f, x, bits),
@@ -126,9 +120,13 @@ fn interior(f: &Function, x: &Interval, bits: Bits) -> Option<Vec<Candidate>> {
 }
 
 /// The extremum `value` at 0, if 0 is strictly inside `x`.
-fn zero_inside(x: &Interval, value: i32) -> Option<Candidate> {
-    (x.lo.sign() < 0 && x.hi.sign() > 0)
-        .then(|| Candidate { value: Enclosure::exact(Rational::from(i64::from(value))), certain: true })
+fn zero_inside(x: &Interval, value: i32, bits: Bits) -> Option<Candidate> {
+    (x.lo.sign() < 0 && x.hi.sign() > 0).then(|| Candidate { value: integer(value, bits), certain: true })
+}
+
+/// Exactly an integer.
+fn integer(value: i32, bits: Bits) -> Enclosure {
+    Enclosure::Ball(Ball::from(i64::from(value)), bits)
 }
 
 /// The extremum at `place`, unless that is certainly outside `x`.
@@ -250,7 +248,7 @@ fn alternating(x: &Interval, half: bool, bits: Bits) -> Option<Vec<Candidate>> {
     for (even, value) in [(true, 1), (false, -1)] {
         if occurs(&multiples.possible, even) {
             let certain = occurs(&multiples.certain, even);
-            found.push(Candidate { value: Enclosure::exact(Rational::from(value)), certain });
+            found.push(Candidate { value: integer(value, bits), certain });
         }
     }
     Some(found)
@@ -311,7 +309,8 @@ pub(super) static BESSEL_J1: Oscillation = Oscillation {
 
 impl Oscillation {
     fn extrema(&self, f: &Function, x: &Interval, bits: Bits) -> Option<Vec<Candidate>> {
-        let mut found: Vec<Candidate> = self.at_zero.and_then(|v| zero_inside(x, v)).into_iter().collect();
+        let mut found: Vec<Candidate> =
+            self.at_zero.and_then(|v| zero_inside(x, v, bits)).into_iter().collect();
         if x.hi.sign() > 0 {
             let right = Interval { lo: x.lo.clone().max(Rational::new()), hi: x.hi.clone() };
             self.first_two(f, &right, false, bits, &mut found)?;
@@ -378,11 +377,14 @@ fn negated(v: Enclosure) -> Enclosure {
         Number::Rational(q) => Number::Rational(-&q),
         Number::Dyadic(x) => Number::Dyadic(-&x),
     };
-    Enclosure {
-        below: negate(v.above),
-        above: negate(v.below),
-        below_strict: v.above_strict,
-        above_strict: v.below_strict,
+    match v {
+        Enclosure::Ball(ball, bits) => Enclosure::Ball(-&ball, bits),
+        Enclosure::Between(b) => Enclosure::Between(Bounds {
+            below: negate(b.above),
+            above: negate(b.below),
+            below_strict: b.above_strict,
+            above_strict: b.below_strict,
+        }),
     }
 }
 

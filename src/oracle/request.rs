@@ -34,6 +34,10 @@ struct Request<'a> {
 /// `overrides` takes the place of the settings in the request, if given. Errors are returned, not
 /// rendered; see [`error_json`].
 pub fn answer_json(request: &[u8], overrides: Option<Settings>) -> Result<String> {
+    // serde would read an array as the fields in order.
+    if request.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Error::new(Code::BadRequest, "the request is an array; it must be one JSON object"));
+    }
     let request: Request = serde_json::from_slice(request).map_err(not_json)?;
     match request.kind.as_deref().unwrap_or("unary") {
         "unary" => {}

@@ -286,11 +286,17 @@ impl Integer {
         // Room for the sign, the digits (an upper estimate) and the NUL.
         // SAFETY: `self` is initialised.
         let room = unsafe { ffi::fmpz_sizeinbase(&self.0, 10) } + 2;
-        let mut text = vec![0u8; room];
+        let (mut short, mut long) = ([0u8; 128], Vec::new());
+        let text = if room <= short.len() {
+            &mut short[..]
+        } else {
+            long.resize(room, 0);
+            &mut long[..]
+        };
         // SAFETY: `text` has room for everything `fmpz_get_str` writes, the NUL included.
         unsafe { ffi::fmpz_get_str(text.as_mut_ptr().cast::<c_char>(), 10, &self.0) };
-        let digits = text.iter().take_while(|b| **b != 0);
-        out.extend(digits.map(|b| char::from(*b)));
+        let digits = text.split(|b| *b == 0).next().unwrap_or_default();
+        out.push_str(std::str::from_utf8(digits).unwrap_or_default());
     }
 }
 

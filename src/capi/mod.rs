@@ -178,34 +178,27 @@ pub unsafe extern "C" fn lean_oracle_unary(
         };
         Query::parse(function, lo, hi, settings)?.answer()
     });
-    let (code, filled) = match result {
+    let mut texts = Texts::new();
+    let (code, bits_used, tight) = match result {
         Ok(a) => {
-            let (i, o) = (&a.input, &a.output);
-            let texts = [
-                i.mid.to_string(),
-                i.rad.to_string(),
-                i.exp.to_string(),
-                o.mid.to_string(),
-                o.rad.to_string(),
-                o.exp.to_string(),
-                a.lo.to_string(),
-                a.hi.to_string(),
-                String::new(),
-                String::new(),
-                String::new(),
-            ];
-            (0, LeanOracleUnaryAnswer::new(&texts, a.bits_used, a.tight))
+            for ball in [&a.input, &a.output] {
+                texts.push(|out| ball.mid.append_to(out));
+                texts.push(|out| ball.rad.append_to(out));
+                texts.push(|out| out.push_str(&ball.exp.to_string()));
+            }
+            texts.push(|out| a.lo.append_to(out));
+            texts.push(|out| a.hi.append_to(out));
+            (0, a.bits_used, a.tight)
         }
         Err(e) => {
-            let mut texts: [String; 11] = Default::default();
-            texts[8..].clone_from_slice(&[
-                e.code.name().to_string(),
-                e.message,
-                e.field.unwrap_or("").to_string(),
-            ]);
-            (e.code.number(), LeanOracleUnaryAnswer::new(&texts, 0, false))
+            texts.skip_to(8);
+            texts.push(|out| out.push_str(e.code.name()));
+            texts.push(|out| out.push_str(&e.message));
+            texts.push(|out| out.push_str(e.field.unwrap_or("")));
+            (e.code.number(), 0, false)
         }
     };
+    let filled = texts.into_answer(bits_used, tight);
     // SAFETY: `answer` is not NULL and the caller vouches that it is writable.
     unsafe { answer.write(filled) };
     code
@@ -320,34 +313,57 @@ impl LeanOracleBuffer {
     }
 }
 
-impl LeanOracleUnaryAnswer {
-    fn new(texts: &[String; 11], bits_used: u32, tight: bool) -> Self {
-        let mut all = Vec::with_capacity(texts.iter().map(|t| t.len() + 1).sum());
-        for text in texts {
-            all.extend_from_slice(text.as_bytes());
-            all.push(0);
+/// The texts of an answer, one behind the other in the order of its fields, each with a NUL.
+struct Texts {
+    all: String,
+    /// Where each text ends, its NUL not counted.
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    /// The number of texts in an answer.
+    const COUNT: usize = 11;
+
+    fn new() -> Self {
+        Texts { all: String::with_capacity(512), ends: Vec::with_capacity(Self::COUNT) }
+    }
+
+    /// Adds the text that `write` appends.
+    fn push(&mut self, write: impl FnOnce(&mut String)) {
+        write(&mut self.all);
+        self.ends.push(self.all.len());
+        self.all.push('\0');
+    }
+
+    /// Adds empty texts until there are `count`.
+    fn skip_to(&mut self, count: usize) {
+        while self.ends.len() < count {
+            self.push(|_| {});
         }
-        let storage = LeanOracleBuffer::new(all);
-        let mut start = storage.ptr.cast_const();
-        let mut next = texts.iter().map(|text| {
-            let slice = LeanOracleText { ptr: start, len: text.len() };
-            start = start.wrapping_add(text.len() + 1);
-            slice
+    }
+
+    fn into_answer(mut self, bits_used: u32, tight: bool) -> LeanOracleUnaryAnswer {
+        self.skip_to(Self::COUNT);
+        let storage = LeanOracleBuffer::new(self.all.into_bytes());
+        let (base, mut begin) = (storage.ptr.cast_const(), 0);
+        let mut texts = self.ends.iter().map(|end| {
+            let text = LeanOracleText { ptr: base.wrapping_add(begin), len: end - begin };
+            begin = end + 1;
+            text
         });
-        let mut take = || next.next().unwrap_or(LeanOracleText { ptr: std::ptr::null(), len: 0 });
-        // The order is that of `texts`.
+        let mut next = || texts.next().unwrap_or(LeanOracleText { ptr: std::ptr::null(), len: 0 });
         LeanOracleUnaryAnswer {
-            input_mid: take(),
-            input_rad: take(),
-            input_exp: take(),
-            mid: take(),
-            rad: take(),
-            exp: take(),
-            lo: take(),
-            hi: take(),
-            code: take(),
-            message: take(),
-            field: take(),
+            input_mid: next(),
+            input_rad: next(),
+            input_exp: next(),
+            mid: next(),
+            rad: next(),
+            exp: next(),
+            lo: next(),
+            hi: next(),
+            code: next(),
+            message: next(),
+            field: next(),
             bits_used,
             tight: u8::from(tight),
             storage,

@@ -59,7 +59,7 @@ pub fn answer_json(request: &[u8], overrides: Option<Settings>) -> Result<String
     let lo = number_text(request.lo, "lo")?;
     let hi = number_text(request.hi, "hi")?;
     let query = Query::parse(&func, &lo, &hi, settings)?;
-    Ok(render(&query.answer()?, &func, &lo, &hi, &settings))
+    Ok(render(&query.answer()?, query.function.name, &lo, &hi, &settings))
 }
 
 /// `{"status":"error","error":{"code":…,"field":…,"message":…}}`; `field` is null when there is none.
@@ -97,27 +97,37 @@ fn number_text<'a>(raw: Option<&'a RawValue>, field: &'static str) -> Result<Cow
 }
 
 fn render(a: &Answer, func: &str, lo: &str, hi: &str, settings: &Settings) -> String {
-    let mut out = String::with_capacity(512);
+    let mut out = String::with_capacity(1024 + 8 * settings.digits as usize);
     let Settings { digits, prec_bits, .. } = settings;
     // Writing to a String cannot fail.
     let _ = write!(
         out,
-        r#"{{"bits_used":{},"ctx":{{"digits":{digits},"prec_bits":{prec_bits}}},"func":{},"input":{{"ball":{},"hi":{},"lo":{}}},"output":{{"ball":{},"hi":"{}","lo":"{}"}},"status":"ok","tight":{},"tool":"arb_oracle"}}"#,
-        a.bits_used,
-        quoted(func),
-        ball(&a.input),
-        quoted(hi),
-        quoted(lo),
-        ball(&a.output),
-        a.hi,
-        a.lo,
-        a.tight,
+        r#"{{"bits_used":{},"ctx":{{"digits":{digits},"prec_bits":{prec_bits}}},"func":"{func}","input":{{"ball":"#,
+        a.bits_used
     );
+    append_ball(&mut out, &a.input);
+    out.push_str(r#","hi":"#);
+    out.push_str(&quoted(hi));
+    out.push_str(r#","lo":"#);
+    out.push_str(&quoted(lo));
+    out.push_str(r#"},"output":{"ball":"#);
+    append_ball(&mut out, &a.output);
+    out.push_str(r#","hi":""#);
+    a.hi.append_to(&mut out);
+    out.push_str(r#"","lo":""#);
+    a.lo.append_to(&mut out);
+    out.push_str(r#""},"status":"ok","tight":"#);
+    out.push_str(if a.tight { "true" } else { "false" });
+    out.push_str(r#","tool":"arb_oracle"}"#);
     out
 }
 
-fn ball(b: &MidRad10Exp) -> String {
-    format!(r#"{{"exp":"{}","mid":"{}","rad":"{}"}}"#, b.exp, b.mid, b.rad)
+fn append_ball(out: &mut String, b: &MidRad10Exp) {
+    let _ = write!(out, r#"{{"exp":"{}","mid":""#, b.exp);
+    b.mid.append_to(out);
+    out.push_str(r#"","rad":""#);
+    b.rad.append_to(out);
+    out.push_str(r#""}"#);
 }
 
 /// A JSON string. (Serialising a string cannot fail.)

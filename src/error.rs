@@ -26,11 +26,17 @@ pub enum Code {
     BadRequest = 9,
     /// A defect of this library (a caught panic). Please report it.
     Internal = 10,
+    /// The time that the request allowed was over.
+    Timeout = 11,
+    /// The work that the request allowed was done.
+    Budget = 12,
+    /// The caller cancelled the request.
+    Cancelled = 13,
 }
 
 impl Code {
     /// Every code, in the order of their numbers.
-    pub const ALL: [Code; 10] = [
+    pub const ALL: [Code; 13] = [
         Code::Parse,
         Code::BadNumber,
         Code::Reversed,
@@ -41,6 +47,9 @@ impl Code {
         Code::ExponentLimit,
         Code::BadRequest,
         Code::Internal,
+        Code::Timeout,
+        Code::Budget,
+        Code::Cancelled,
     ];
 
     /// The stable name used in JSON and on the command line.
@@ -56,6 +65,9 @@ impl Code {
             Code::ExponentLimit => "exponent_limit",
             Code::BadRequest => "bad_request",
             Code::Internal => "internal",
+            Code::Timeout => "timeout",
+            Code::Budget => "budget",
+            Code::Cancelled => "cancelled",
         }
     }
 

@@ -668,6 +668,41 @@ impl Dyadic {
         Some(e.to_i64().unwrap_or(beyond).clamp(-SATURATED, SATURATED))
     }
 
+    /// This divided by `2^k`, exactly.
+    pub fn halved(&self, k: i64) -> Dyadic {
+        let mut x = Dyadic::new();
+        // SAFETY: both are initialised.
+        unsafe { ffi::arf_mul_2exp_si(&mut x.0, &self.0, -k) };
+        x
+    }
+
+    /// The fraction this is; `None` unless finite and of a magnitude that can be written out.
+    pub fn to_rational(&self) -> Option<Rational> {
+        const MOST: i64 = 1 << 26;
+        let (m, e) = self.to_parts()?;
+        let e = e.to_i64().filter(|e| e.abs() <= MOST)?;
+        let power = Integer::from(1).shl(e.unsigned_abs());
+        if e >= 0 { Some(Rational::from(&(&m * &power))) } else { Rational::from_parts(&m, &power) }
+    }
+
+    /// A finite double, exactly; `None` for NaN and infinities.
+    pub fn from_f64(v: f64) -> Option<Self> {
+        if !v.is_finite() {
+            return None;
+        }
+        let mut x = Dyadic::new();
+        // SAFETY: `x` is initialised.
+        unsafe { ffi::arf_set_d(&mut x.0, v) };
+        Some(x)
+    }
+
+    /// The double next to this, towards +∞ if `up`, else towards -∞.
+    pub fn to_f64_directed(&self, up: bool) -> f64 {
+        let direction = if up { ffi::arf_rnd_t_ARF_RND_CEIL } else { ffi::arf_rnd_t_ARF_RND_FLOOR };
+        // SAFETY: `self` is initialised.
+        unsafe { ffi::arf_get_d(&self.0, direction) }
+    }
+
     /// The double next to this towards zero, for estimates only.
     pub fn to_f64(&self) -> f64 {
         // SAFETY: `self` is initialised.
@@ -717,6 +752,37 @@ impl Dyadic {
         let mut x = Dyadic::new();
         // SAFETY: both are initialised; the precision is at least 2.
         unsafe { ffi::arf_set_round(&mut x.0, &self.0, ffi::slong::from(bits.max(2)), direction) };
+        x
+    }
+}
+
+macro_rules! directed_operations {
+    ($($name:ident $ffi:ident $doc:literal;)*) => {
+        impl Dyadic {$(
+            #[doc = concat!($doc, ", rounded to `bits` bits towards +∞ if `up`, else towards -∞ (FLINT `", stringify!($ffi), "`).")]
+            pub fn $name(&self, other: &Dyadic, bits: Bits, up: bool) -> Dyadic {
+                let direction = if up { ffi::arf_rnd_t_ARF_RND_CEIL } else { ffi::arf_rnd_t_ARF_RND_FLOOR };
+                let mut z = Dyadic::new();
+                // SAFETY: all three are initialised; the operation is total (NaN where undefined).
+                unsafe { ffi::$ffi(&mut z.0, &self.0, &other.0, prec(bits), direction) };
+                z
+            }
+        )*}
+    };
+}
+
+directed_operations! {
+    add arf_add "The sum";
+    sub arf_sub "The difference";
+    mul arf_mul_rnd_any "The product";
+    div arf_div "The quotient";
+}
+
+impl From<i64> for Dyadic {
+    fn from(v: i64) -> Self {
+        let mut x = Dyadic::new();
+        // SAFETY: `x` is initialised.
+        unsafe { ffi::arf_set_si(&mut x.0, v) };
         x
     }
 }
@@ -937,6 +1003,14 @@ impl Ball {
         let mut z = Ball::new();
         // SAFETY: both are initialised; flag 0 is the principal branch.
         unsafe { ffi::arb_lambertw(&mut z.0, &self.0, 0, prec(bits)) };
+        z
+    }
+
+    /// A rational power of a positive number (FLINT `arb_pow_fmpq`).
+    pub fn pow_rational(&self, exponent: &Rational, bits: Bits) -> Ball {
+        let mut z = Ball::new();
+        // SAFETY: all are initialised.
+        unsafe { ffi::arb_pow_fmpq(&mut z.0, &self.0, &exponent.0, prec(bits)) };
         z
     }
 

@@ -3,6 +3,7 @@
 //! * [`flint`]: safe handles on FLINT's integers, fractions, dyadics and balls.
 //! * [`Interval`]: a closed interval whose two endpoints are exact rationals, read from text that is
 //!   never rounded on the way in.
+//! * [`FloatInterval`]: an interval between two dyadic numbers, for calculating with.
 //! * [`Enclosure`]: what is proved about one real number, such as an end of a range.
 //! * [`MidRad10Exp`]: the answer, an integer ball `[(mid - rad)·10^exp, (mid + rad)·10^exp]`, made by
 //!   rounding both ends outward.
@@ -11,12 +12,14 @@
 //! relative slack near 10^-9. Two endpoints carry none.
 
 pub mod flint;
+mod float_interval;
 mod interval;
 mod outward;
 
 pub use flint::{Ball, Bits, Dyadic, Integer, Rational};
+pub use float_interval::FloatInterval;
 pub use interval::Interval;
-pub use outward::{Bounds, Decimal, Direction, Enclosure, MidRad10Exp, Number};
+pub use outward::{Bounds, Decimal, DecimalInterval, Direction, Enclosure, MidRad10Exp, Number};
 
 /// The default limit on the absolute value of any power of ten in a question or an answer.
 ///

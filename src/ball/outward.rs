@@ -376,6 +376,28 @@ impl MidRad10Exp {
     }
 }
 
+/// An interval between two decimal numbers, and the same interval as a ball.
+#[derive(Clone, Debug)]
+pub struct DecimalInterval {
+    /// The lower end.
+    pub lo: Decimal,
+    /// The upper end.
+    pub hi: Decimal,
+    /// Exactly `[lo, hi]`.
+    pub ball: MidRad10Exp,
+}
+
+impl DecimalInterval {
+    /// Rounds outward: `lo` down and `hi` up to `digits` significant digits. Also tells whether both
+    /// are tight ([`Enclosure::round`]). Errors with [`Code::ExponentLimit`].
+    pub fn enclosing(lo: &Enclosure, hi: &Enclosure, digits: u32, exp_limit: u32) -> Result<(Self, bool)> {
+        let (lo, lo_tight) = lo.round(Direction::Down, digits, exp_limit)?;
+        let (hi, hi_tight) = hi.round(Direction::Up, digits, exp_limit)?;
+        let ball = MidRad10Exp::from_ends(&lo, &hi, exp_limit)?;
+        Ok((DecimalInterval { lo, hi, ball }, lo_tight && hi_tight))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@
 //! * [`Query`] and [`Answer`]: a unary question, asked and answered in Rust types.
 //! * [`answer_json`]: the same in JSON.
 
+mod budget;
 pub mod functions;
 mod hints;
 mod kernels;
@@ -11,6 +12,7 @@ mod range;
 mod request;
 mod unary;
 
+pub use budget::Budget;
 pub use functions::{FUNCTIONS, Function};
 pub use request::{answer_json, error_json};
 pub use unary::{Answer, BinaryAnswer, Query, Settings};

@@ -5,7 +5,10 @@ use std::cmp::Ordering;
 use super::functions::{Function, Shape};
 use super::hints::Hints;
 use super::kernels;
-use crate::ball::{Ball, Bits, Bounds, Enclosure, Integer, Interval, Number, Rational};
+use crate::ball::{
+    Ball, Bits, Bounds, Direction, Dyadic, Enclosure, FloatInterval, Integer, Interval, Number, Rational,
+};
+use crate::error::{Code, Error, Result};
 
 /// What is proved about the minimum and the maximum of a range.
 pub(super) struct Ends {
@@ -498,4 +501,38 @@ fn farthest(first: &Integer, last: &Integer, near: i64) -> Vec<Integer> {
         n = &n + &one;
     }
     chosen
+}
+
+impl Function {
+    /// Encloses the values on an interval of dyadic numbers, to about `bits` bits.
+    ///
+    /// Errors: [`Code::Domain`], [`Code::Pole`], and [`Code::PrecisionCap`] when some doublings of
+    /// `bits` do not settle it.
+    pub(super) fn range_on(&self, x: &FloatInterval, bits: Bits) -> Result<FloatInterval> {
+        const DOUBLINGS: u32 = 4;
+        let exact = |d: &Dyadic| {
+            d.to_rational().ok_or_else(|| {
+                Error::new(
+                    Code::ExponentLimit,
+                    format!("an argument of {} is too large or too small", self.name),
+                )
+            })
+        };
+        let interval = Interval { lo: exact(&x.lo)?, hi: exact(&x.hi)? };
+        for doubling in 0..=DOUBLINGS {
+            let working = bits << doubling;
+            if self.admits(&interval, working)?
+                && let Some(ends) = ends(self, &interval, working, doubling > 0)
+                && let (lo, _) = ends.lo.round_binary(Direction::Down, bits)
+                && let (hi, _) = ends.hi.round_binary(Direction::Up, bits)
+                && let Some(range) = FloatInterval::new(lo, hi)
+            {
+                return Ok(range);
+            }
+        }
+        Err(Error::new(
+            Code::PrecisionCap,
+            format!("{} was not enclosed with {} bits; raise prec_bits", self.name, bits << DOUBLINGS),
+        ))
+    }
 }

@@ -27,6 +27,25 @@ struct Request<'a> {
     prec_bits: Option<u32>,
     max_bits: Option<u32>,
     exp_limit: Option<u32>,
+    timeout_ms: Option<u64>,
+    max_nodes: Option<u64>,
+}
+
+/// A number that is given as a JSON string or a JSON number; its text, not rounded.
+#[derive(Clone, Debug)]
+pub(super) struct NumberText<'a>(pub(super) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for NumberText<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let raw = <&'de RawValue>::deserialize(deserializer)?.get();
+        let text = match raw.as_bytes().first() {
+            Some(b'"') if !raw.contains('\\') => Cow::Borrowed(&raw[1..raw.len() - 1]),
+            Some(b'"') => Cow::Owned(serde_json::from_str(raw).map_err(serde::de::Error::custom)?),
+            Some(b'-' | b'0'..=b'9') => Cow::Borrowed(raw),
+            _ => return Err(serde::de::Error::custom("a number must be a string or a JSON number")),
+        };
+        Ok(NumberText(text))
+    }
 }
 
 /// Answers a JSON request with compact JSON, keys in alphabetical order.

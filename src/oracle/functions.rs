@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 
+use super::derivatives::{self, Derivative};
 use super::hints::{self, Hints};
 use super::kernels;
 use super::range::{self, Oscillation};
@@ -25,6 +26,8 @@ pub struct Function {
     pub flint: &'static str,
     /// An enclosure of the values on a ball; not finite where undefined.
     pub(super) eval: fn(&Ball, Bits) -> Ball,
+    /// An enclosure of the derivative on an interval, given the range there.
+    pub(super) derivative: Derivative,
     /// The exact value at a point, where it is known to be rational. Without it a result that lies on
     /// the decimal grid could never be told from its neighbours.
     pub(super) exact: fn(&Rational) -> Option<Rational>,
@@ -255,6 +258,7 @@ const PLAIN: Function = Function {
     shape: Shape::Rising,
     flint: "",
     eval: |x, _| x.clone(),
+    derivative: derivatives::none,
     exact: |_| None,
     hints: |_, _| {},
 };
@@ -267,6 +271,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "e^x",
         flint: "arb_exp",
         eval: Ball::exp,
+        derivative: derivatives::exp,
         exact: |q| at(q, 0, 1),
         hints: |q, h| {
             h.positive();
@@ -279,6 +284,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "2^x",
         flint: "arb_exp, arb_const_log2",
         eval: |x, bits| kernels::exp_base(x, 2, bits),
+        derivative: derivatives::exp2,
         exact: |q| kernels::integer_power(2, q),
         hints: |q, h| {
             h.positive();
@@ -291,6 +297,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "10^x",
         flint: "arb_exp, arb_const_log10",
         eval: |x, bits| kernels::exp_base(x, 10, bits),
+        derivative: derivatives::exp10,
         exact: |q| kernels::integer_power(10, q),
         hints: |q, h| {
             h.positive();
@@ -303,6 +310,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "e^x - 1",
         flint: "arb_expm1",
         eval: Ball::expm1,
+        derivative: derivatives::expm1,
         exact: |q| at(q, 0, 0),
         hints: |q, h| {
             h.above(-1);
@@ -316,6 +324,7 @@ pub static FUNCTIONS: &[Function] = &[
         domain: Domain::Above(0),
         flint: "arb_log",
         eval: Ball::log,
+        derivative: derivatives::log,
         exact: |q| at(q, 1, 0),
         hints: |q, h| h.below_identity_minus_one(q),
         ..PLAIN
@@ -326,6 +335,7 @@ pub static FUNCTIONS: &[Function] = &[
         domain: Domain::Above(-1),
         flint: "arb_log1p",
         eval: Ball::log1p,
+        derivative: derivatives::log1p,
         exact: |q| at(q, 0, 0),
         hints: |q, h| h.below_identity(q),
         ..PLAIN
@@ -336,6 +346,7 @@ pub static FUNCTIONS: &[Function] = &[
         domain: Domain::Above(0),
         flint: "arb_log_base_ui",
         eval: |x, bits| x.log_base(2, bits),
+        derivative: derivatives::log2,
         exact: |q| kernels::integer_log(2, q),
         ..PLAIN
     },
@@ -345,6 +356,7 @@ pub static FUNCTIONS: &[Function] = &[
         domain: Domain::Above(0),
         flint: "arb_log_base_ui",
         eval: |x, bits| x.log_base(10, bits),
+        derivative: derivatives::log10,
         exact: |q| kernels::integer_log(10, q),
         ..PLAIN
     },
@@ -355,6 +367,7 @@ pub static FUNCTIONS: &[Function] = &[
         domain: Domain::AtLeast(0),
         flint: "arb_sqrt",
         eval: Ball::sqrt,
+        derivative: derivatives::sqrt,
         exact: |q| kernels::exact_root(q, 2),
         ..PLAIN
     },
@@ -363,6 +376,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "real cube root",
         flint: "arb_root_ui",
         eval: kernels::cbrt,
+        derivative: derivatives::cbrt,
         exact: |q| kernels::exact_root(q, 3),
         ..PLAIN
     },
@@ -372,6 +386,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::ExtremumAtZero(0),
         flint: "arb_sqr",
         eval: Ball::sqr,
+        derivative: derivatives::sqr,
         exact: |q| Some(q * q),
         ..PLAIN
     },
@@ -382,6 +397,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Falling,
         flint: "arb_inv",
         eval: Ball::inv,
+        derivative: derivatives::inv,
         exact: Rational::recip,
         ..PLAIN
     },
@@ -391,6 +407,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::ExtremumAtZero(0),
         flint: "exact",
         eval: |x, _| x.abs(),
+        derivative: derivatives::abs,
         exact: |q| Some(q.abs()),
         ..PLAIN
     },
@@ -400,6 +417,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Falling,
         flint: "exact",
         eval: |x, _| -x,
+        derivative: derivatives::neg,
         exact: |q| Some(-q),
         ..PLAIN
     },
@@ -410,6 +428,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Alternating { half: true },
         flint: "arb_sin",
         eval: Ball::sin,
+        derivative: derivatives::sin,
         exact: |q| at(q, 0, 0),
         hints: |q, h| {
             h.within_one();
@@ -423,6 +442,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Alternating { half: false },
         flint: "arb_cos",
         eval: Ball::cos,
+        derivative: derivatives::cos,
         exact: |q| at(q, 0, 1),
         hints: |q, h| {
             h.within_one();
@@ -438,6 +458,7 @@ pub static FUNCTIONS: &[Function] = &[
         poles: Poles::MultiplesOfPi { half: true },
         flint: "arb_tan",
         eval: Ball::tan,
+        derivative: derivatives::tan,
         exact: |q| at(q, 0, 0),
         hints: |q, h| {
             if hints::small(q) {
@@ -453,6 +474,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Falling,
         flint: "arb_cot",
         eval: Ball::cot,
+        derivative: derivatives::cot,
         hints: |q, h| {
             if hints::small(q) {
                 h.smaller_than_reciprocal(q);
@@ -467,6 +489,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Alternating { half: false },
         flint: "arb_sec",
         eval: Ball::sec,
+        derivative: derivatives::sec,
         exact: |q| at(q, 0, 1),
         hints: |q, h| {
             if hints::small(q) {
@@ -482,6 +505,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Alternating { half: true },
         flint: "arb_csc",
         eval: Ball::csc,
+        derivative: derivatives::csc,
         hints: |q, h| {
             if hints::small(q) {
                 h.larger_than_reciprocal(q);
@@ -495,6 +519,7 @@ pub static FUNCTIONS: &[Function] = &[
         domain: Domain::UnitClosed,
         flint: "arb_asin",
         eval: Ball::asin,
+        derivative: derivatives::asin,
         exact: |q| at(q, 0, 0),
         hints: |q, h| h.larger_than_identity(q),
         ..PLAIN
@@ -506,6 +531,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Falling,
         flint: "arb_acos",
         eval: Ball::acos,
+        derivative: derivatives::acos,
         exact: |q| at(q, 1, 0),
         ..PLAIN
     },
@@ -514,6 +540,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "inverse tangent",
         flint: "arb_atan",
         eval: Ball::atan,
+        derivative: derivatives::atan,
         exact: |q| at(q, 0, 0),
         hints: |q, h| h.smaller_than_identity(q),
         ..PLAIN
@@ -524,6 +551,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Oscillating(&range::SINC),
         flint: "arb_sinc",
         eval: Ball::sinc,
+        derivative: derivatives::sinc,
         exact: |q| at(q, 0, 1),
         hints: |q, h| {
             if !q.is_zero() {
@@ -538,6 +566,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "hyperbolic sine",
         flint: "arb_sinh",
         eval: Ball::sinh,
+        derivative: derivatives::sinh,
         exact: |q| at(q, 0, 0),
         hints: |q, h| h.larger_than_identity(q),
         ..PLAIN
@@ -548,6 +577,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::ExtremumAtZero(1),
         flint: "arb_cosh",
         eval: Ball::cosh,
+        derivative: derivatives::cosh,
         exact: |q| at(q, 0, 1),
         hints: |q, h| {
             if !q.is_zero() {
@@ -561,6 +591,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "hyperbolic tangent",
         flint: "arb_tanh",
         eval: Ball::tanh,
+        derivative: derivatives::tanh,
         exact: |q| at(q, 0, 0),
         hints: |q, h| {
             h.above(-1);
@@ -591,6 +622,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "inverse hyperbolic sine",
         flint: "arb_asinh",
         eval: Ball::asinh,
+        derivative: derivatives::asinh,
         exact: |q| at(q, 0, 0),
         hints: |q, h| h.smaller_than_identity(q),
         ..PLAIN
@@ -601,6 +633,7 @@ pub static FUNCTIONS: &[Function] = &[
         domain: Domain::AtLeast(1),
         flint: "arb_acosh",
         eval: Ball::acosh,
+        derivative: derivatives::acosh,
         exact: |q| at(q, 1, 0),
         ..PLAIN
     },
@@ -610,6 +643,7 @@ pub static FUNCTIONS: &[Function] = &[
         domain: Domain::UnitOpen,
         flint: "arb_atanh",
         eval: Ball::atanh,
+        derivative: derivatives::atanh,
         exact: |q| at(q, 0, 0),
         hints: |q, h| h.larger_than_identity(q),
         ..PLAIN
@@ -620,6 +654,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "1/(1 + e^-x)",
         flint: "arb_exp",
         eval: kernels::sigmoid,
+        derivative: derivatives::sigmoid,
         exact: |q| q.is_zero().then(hints::one_half),
         hints: |q, h| {
             h.positive();
@@ -637,6 +672,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "max(x, 0)",
         flint: "exact",
         eval: kernels::relu,
+        derivative: derivatives::relu,
         exact: |q| Some(if q.sign() < 0 { Rational::new() } else { q.clone() }),
         ..PLAIN
     },
@@ -645,6 +681,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "log(1 + e^x)",
         flint: "arb_exp, arb_log1p",
         eval: kernels::softplus,
+        derivative: derivatives::softplus,
         hints: |q, h| {
             h.positive();
             h.greater(q.clone(), true);
@@ -657,6 +694,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::OneExtremum { after: -2, before: -1, solve: kernels::silu_minimum },
         flint: "arb_exp; minimum by arb_lambertw",
         eval: |x, bits| x.mul(&kernels::sigmoid(x, bits), bits),
+        derivative: derivatives::silu,
         exact: |q| at(q, 0, 0),
         hints: hints::gate,
         ..PLAIN
@@ -667,6 +705,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::OneExtremum { after: -1, before: 0, solve: kernels::gelu_minimum },
         flint: "arb_hypgeom_erfc",
         eval: kernels::gelu,
+        derivative: derivatives::gelu,
         exact: |q| at(q, 0, 0),
         hints: hints::gate,
         ..PLAIN
@@ -679,6 +718,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Extrema(range::gamma_extrema),
         flint: "arb_gamma; extrema by arb_digamma",
         eval: Ball::gamma,
+        derivative: derivatives::gamma,
         exact: kernels::exact_gamma,
         hints: |q, h| {
             // gamma(x) = gamma(1 + x)/x, and gamma(1 + x) - 1 has the sign of -x near 0.
@@ -694,6 +734,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Extrema(range::rgamma_extrema),
         flint: "arb_rgamma; extrema by arb_digamma",
         eval: Ball::rgamma,
+        derivative: derivatives::rgamma,
         exact: kernels::exact_rgamma,
         hints: |q, h| {
             if hints::small(q) {
@@ -712,6 +753,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::OneExtremum { after: 1, before: 2, solve: kernels::gamma_minimum },
         flint: "arb_lgamma; minimum by arb_digamma",
         eval: Ball::lgamma,
+        derivative: derivatives::lgamma,
         exact: |q| at(q, 1, 0).or_else(|| at(q, 2, 0)),
         ..PLAIN
     },
@@ -750,6 +792,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "error function",
         flint: "arb_hypgeom_erf",
         eval: Ball::erf,
+        derivative: derivatives::erf,
         exact: |q| at(q, 0, 0),
         hints: |_, h| {
             h.above(-1);
@@ -763,6 +806,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Falling,
         flint: "arb_hypgeom_erfc",
         eval: Ball::erfc,
+        derivative: derivatives::erfc,
         exact: |q| at(q, 0, 1),
         hints: |q, h| {
             h.positive();
@@ -776,6 +820,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "-i*erf(i*x)",
         flint: "arb_hypgeom_erfi",
         eval: Ball::erfi,
+        derivative: derivatives::erfi,
         exact: |q| at(q, 0, 0),
         ..PLAIN
     },
@@ -786,6 +831,7 @@ pub static FUNCTIONS: &[Function] = &[
         domain: Domain::LambertW,
         flint: "arb_lambertw",
         eval: Ball::lambertw,
+        derivative: derivatives::lambertw,
         exact: |q| at(q, 0, 0),
         hints: |q, h| h.below_identity(q),
         ..PLAIN
@@ -817,6 +863,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Oscillating(&range::BESSEL_J0),
         flint: "arb_hypgeom_bessel_j",
         eval: |x, bits| x.bessel_j(0, bits),
+        derivative: derivatives::besselj0,
         exact: |q| at(q, 0, 1),
         hints: |q, h| {
             if !q.is_zero() {
@@ -831,6 +878,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Oscillating(&range::BESSEL_J1),
         flint: "arb_hypgeom_bessel_j",
         eval: |x, bits| x.bessel_j(1, bits),
+        derivative: derivatives::besselj1,
         exact: |q| at(q, 0, 0),
         hints: |q, h| h.smaller_than_identity(&(q * &hints::one_half())),
         ..PLAIN
@@ -841,6 +889,7 @@ pub static FUNCTIONS: &[Function] = &[
         domain: Domain::AtMost(1),
         flint: "arb_hypgeom_dilog",
         eval: Ball::dilog,
+        derivative: derivatives::dilog,
         exact: |q| at(q, 0, 0),
         hints: |q, h| h.above_identity(q),
         ..PLAIN
@@ -852,6 +901,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Monotone,
         flint: "arb_hypgeom_ei",
         eval: Ball::ei,
+        derivative: derivatives::ei,
         ..PLAIN
     },
     Function {
@@ -860,6 +910,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Oscillating(&range::SI),
         flint: "arb_hypgeom_si",
         eval: Ball::si,
+        derivative: derivatives::si,
         exact: |q| at(q, 0, 0),
         hints: |q, h| h.smaller_than_identity(q),
         ..PLAIN
@@ -871,6 +922,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Oscillating(&range::CI),
         flint: "arb_hypgeom_ci",
         eval: Ball::ci,
+        derivative: derivatives::ci,
         ..PLAIN
     },
 ];

@@ -5,6 +5,8 @@
 //! * [`answer_json`]: the same in JSON.
 
 mod budget;
+mod derivatives;
+// mod expr; // until constants.rs is there
 pub mod functions;
 mod hints;
 mod kernels;

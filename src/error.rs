@@ -1,6 +1,7 @@
 //! The one error type of the crate: a stable code, a message for people, and the field at fault.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What kind of refusal this is. The textual form ([`Code::name`]) and the number
 /// ([`Code::number`], used by the C ABI) are stable.
@@ -113,3 +114,15 @@ impl std::error::Error for Error {}
 
 /// The result of asking anything.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// Runs `f`; a panic becomes [`Code::Internal`].
+pub(crate) fn guarded<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
+        let what = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("no message");
+        Err(Error::new(Code::Internal, format!("a defect of lean-oracle, please report it: {what}")))
+    })
+}

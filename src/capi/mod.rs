@@ -6,10 +6,8 @@
 
 #![allow(unsafe_code)]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use crate::ball::{Dyadic, Interval, Rational};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Result, guarded};
 use crate::oracle::{self, FUNCTIONS, Query, Settings};
 
 /// The version of this C ABI. A change that breaks callers raises it.
@@ -380,18 +378,6 @@ impl LeanOracleDyadic {
         let limb_count = limb_count as u32;
         Ok(LeanOracleDyadic { exponent, sign: x.sign(), limb_count, limbs })
     }
-}
-
-/// Runs `f`; a panic becomes [`Code::Internal`].
-fn guarded<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
-        let what = panic
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("no message");
-        Err(Error::new(Code::Internal, format!("a defect of lean-oracle, please report it: {what}")))
-    })
 }
 
 fn null(field: &'static str) -> Error {

@@ -1,8 +1,7 @@
 //! How much work a question may take: time, nodes, and a flag by which the caller cancels.
 
-use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::{Code, Error, Result};
@@ -11,7 +10,7 @@ use crate::error::{Code, Error, Result};
 #[derive(Debug)]
 pub struct Budget {
     deadline: Option<Instant>,
-    nodes: Cell<u64>,
+    nodes: AtomicU64,
     cancel: Option<Arc<AtomicBool>>,
 }
 
@@ -29,7 +28,7 @@ impl Budget {
     pub fn new(timeout: Option<Duration>, nodes: Option<u64>, cancel: Option<Arc<AtomicBool>>) -> Self {
         Budget {
             deadline: timeout.and_then(|t| Instant::now().checked_add(t)),
-            nodes: Cell::new(nodes.unwrap_or(Self::DEFAULT_NODES)),
+            nodes: AtomicU64::new(nodes.unwrap_or(Self::DEFAULT_NODES)),
             cancel,
         }
     }
@@ -45,15 +44,20 @@ impl Budget {
                 Error::new(Code::Timeout, "the time allowed is over; raise timeout_ms").at("timeout_ms")
             );
         }
-        match self.nodes.get().checked_sub(nodes) {
-            Some(left) => {
-                self.nodes.set(left);
-                Ok(())
-            }
-            None => {
+        // Parts of a question on several threads share what is left.
+        let left =
+            self.nodes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(nodes));
+        match left {
+            Ok(_) => Ok(()),
+            Err(_) => {
                 Err(Error::new(Code::Budget, "the work allowed is done; raise max_nodes").at("max_nodes"))
             }
         }
+    }
+
+    /// The flag by which the caller cancels, to be shared with parts of the question.
+    pub fn cancel_flag(&self) -> Option<Arc<AtomicBool>> {
+        self.cancel.clone()
     }
 }
 

@@ -4,17 +4,26 @@
 //! * [`Query`] and [`Answer`]: a unary question, asked and answered in Rust types.
 //! * [`answer_json`]: the same in JSON.
 
+mod batch;
 mod budget;
+mod constants;
 mod derivatives;
-// mod expr; // until constants.rs is there
+mod expr;
 pub mod functions;
 mod hints;
 mod kernels;
+mod optimize;
+mod questions;
 mod range;
 mod request;
+mod roots;
 mod unary;
 
 pub use budget::Budget;
+pub use expr::Expr;
 pub use functions::{FUNCTIONS, Function};
-pub use request::{answer_json, error_json};
+pub use optimize::{EndOfRange, FloatBox, Level};
+pub use questions::{ExprQuery, RangeAnswer, Verdict};
+pub use request::{answer_json, answer_json_until, error_json};
+pub use roots::{Root, Status, roots};
 pub use unary::{Answer, BinaryAnswer, Query, Settings};

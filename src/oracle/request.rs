@@ -1,16 +1,21 @@
 //! The JSON form of questions and answers.
 //!
 //! A request is one object: `{"kind":"unary","func":"exp","lo":"0","hi":"1"}`, with the optional keys
-//! `digits`, `prec_bits`, `max_bits`, `exp_limit`. Numbers are strings or JSON numbers; either way
+//! `digits`, `prec_bits`, `max_bits`, `exp_limit`, `timeout_ms`, `max_nodes`. Numbers are strings or JSON numbers; either way
 //! their decimal text is read exactly. Unknown keys are ignored.
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::budget::Budget;
 use super::unary::{Answer, Query, Settings};
+use super::{batch, questions};
 use crate::ball::MidRad10Exp;
 use crate::error::{Code, Error, Result};
 
@@ -53,32 +58,53 @@ impl<'de: 'a, 'a> Deserialize<'de> for NumberText<'a> {
 /// `overrides` takes the place of the settings in the request, if given. Errors are returned, not
 /// rendered; see [`error_json`].
 pub fn answer_json(request: &[u8], overrides: Option<Settings>) -> Result<String> {
+    answer_json_until(request, overrides, None)
+}
+
+/// As [`answer_json`]; stops soon after any thread sets `cancel`, with [`Code::Cancelled`].
+pub fn answer_json_until(
+    request: &[u8],
+    overrides: Option<Settings>,
+    cancel: Option<Arc<AtomicBool>>,
+) -> Result<String> {
     // serde would read an array as the fields in order.
     if request.trim_ascii_start().first() == Some(&b'[') {
         return Err(Error::new(Code::BadRequest, "the request is an array; it must be one JSON object"));
     }
-    let request: Request = serde_json::from_slice(request).map_err(not_json)?;
-    match request.kind.as_deref().unwrap_or("unary") {
-        "unary" => {}
+    let envelope: Request = serde_json::from_slice(request).map_err(not_json)?;
+    let defaults = Settings::default();
+    let settings = overrides.unwrap_or(Settings {
+        digits: envelope.digits.unwrap_or(defaults.digits),
+        prec_bits: envelope.prec_bits.unwrap_or(defaults.prec_bits),
+        max_bits: envelope.max_bits,
+        exp_limit: envelope.exp_limit.unwrap_or(defaults.exp_limit),
+    });
+    let budget = Budget::new(envelope.timeout_ms.map(Duration::from_millis), envelope.max_nodes, cancel);
+    match envelope.kind.as_deref().unwrap_or("unary") {
+        "unary" => answer_unary(&envelope, &settings, &budget),
+        "expr" => questions::answer_expr(request, &settings, &budget),
+        "range" => questions::answer_range(request, &settings, &budget),
+        "compare" => questions::answer_compare(request, &settings, &budget),
+        "roots" => questions::answer_roots(request, &settings, &budget),
+        "batch" => batch::answer(request, overrides, &budget),
         "__panic__" if std::env::var_os("LEAN_ORACLE_TEST_PANIC").is_some() => panic!("asked to panic"),
         kind => {
             let shown: String = kind.chars().take(40).collect();
-            let message = format!("requests of kind {shown:?} are not answered; the only kind is \"unary\"");
-            return Err(Error::new(Code::BadRequest, message).at("kind"));
+            Err(Error::new(Code::BadRequest, format!("unsupported request kind: {shown}; there are {KINDS}"))
+                .at("kind"))
         }
     }
-    let defaults = Settings::default();
-    let settings = overrides.unwrap_or(Settings {
-        digits: request.digits.unwrap_or(defaults.digits),
-        prec_bits: request.prec_bits.unwrap_or(defaults.prec_bits),
-        max_bits: request.max_bits,
-        exp_limit: request.exp_limit.unwrap_or(defaults.exp_limit),
-    });
-    let func = request.func.ok_or_else(|| missing("func"))?;
+}
+
+/// The kinds of requests, for messages.
+const KINDS: &str = "unary, expr, range, compare, roots, batch";
+
+fn answer_unary(request: &Request, settings: &Settings, budget: &Budget) -> Result<String> {
+    let func = request.func.as_deref().ok_or_else(|| missing("func"))?;
     let lo = number_text(request.lo, "lo")?;
     let hi = number_text(request.hi, "hi")?;
-    let query = Query::parse(&func, &lo, &hi, settings)?;
-    Ok(render(&query.answer()?, query.function.name, &lo, &hi, &settings))
+    let query = Query::parse(func, &lo, &hi, *settings)?;
+    Ok(render(&query.answer_within(budget)?, query.function.name, &lo, &hi, settings))
 }
 
 /// `{"status":"error","error":{"code":…,"field":…,"message":…}}`; `field` is null when there is none.
@@ -91,7 +117,7 @@ pub fn error_json(e: &Error) -> String {
     )
 }
 
-fn not_json(e: serde_json::Error) -> Error {
+pub(super) fn not_json(e: serde_json::Error) -> Error {
     let code = match e.classify() {
         serde_json::error::Category::Data => Code::BadRequest,
         _ => Code::Parse,
@@ -141,7 +167,7 @@ fn render(a: &Answer, func: &str, lo: &str, hi: &str, settings: &Settings) -> St
     out
 }
 
-fn append_ball(out: &mut String, b: &MidRad10Exp) {
+pub(super) fn append_ball(out: &mut String, b: &MidRad10Exp) {
     let _ = write!(out, r#"{{"exp":"{}","mid":""#, b.exp);
     b.mid.append_to(out);
     out.push_str(r#"","rad":""#);
@@ -150,6 +176,6 @@ fn append_ball(out: &mut String, b: &MidRad10Exp) {
 }
 
 /// A JSON string. (Serialising a string cannot fail.)
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! Unary questions: the range of a function over an interval.
 
+use super::budget::Budget;
 use super::functions::{Function, short};
 use super::range::{self, Ends};
 use crate::ball::flint::release_caches_at_thread_exit;
@@ -47,7 +48,7 @@ impl Settings {
     }
 
     /// The bits that `digits` digits take.
-    fn digit_bits(&self) -> Bits {
+    pub(super) fn digit_bits(&self) -> Bits {
         (f64::from(self.digits) * std::f64::consts::LOG2_10).ceil() as Bits
     }
 }
@@ -111,6 +112,11 @@ impl Query {
     /// [`Code::ExponentLimit`], and [`Code::PrecisionCap`] when not even a finite enclosure or the
     /// absence of a pole could be proved.
     pub fn answer(&self) -> Result<Answer> {
+        self.answer_within(&Budget::unlimited())
+    }
+
+    /// As [`Query::answer`]; the budget is looked at each time the precision is raised.
+    pub fn answer_within(&self, budget: &Budget) -> Result<Answer> {
         let Settings { digits, exp_limit, .. } = self.settings;
         let round = |ends: &Ends| {
             let (lo, lo_tight) = ends.lo.round(Direction::Down, digits, exp_limit)?;
@@ -118,7 +124,7 @@ impl Query {
             Ok(((lo, hi), lo_tight && hi_tight))
         };
         let input = MidRad10Exp::enclosing(&self.interval, digits, exp_limit)?;
-        let (((lo, hi), tight), bits_used) = self.search(self.settings.digit_bits() + 12, round)?;
+        let (((lo, hi), tight), bits_used) = self.search(self.settings.digit_bits() + 12, budget, round)?;
         let output = MidRad10Exp::from_ends(&lo, &hi, exp_limit)?;
         Ok(Answer { input, output, lo, hi, tight, bits_used })
     }
@@ -131,7 +137,7 @@ impl Query {
             let (hi, hi_tight) = ends.hi.round_binary(Direction::Up, bits);
             Ok(((lo, hi), lo_tight && hi_tight))
         };
-        let (((lo, hi), tight), bits_used) = self.search(bits + 12, round)?;
+        let (((lo, hi), tight), bits_used) = self.search(bits + 12, &Budget::unlimited(), round)?;
         Ok(BinaryAnswer { lo, hi, tight, bits_used })
     }
 
@@ -140,6 +146,7 @@ impl Query {
     fn search<T>(
         &self,
         needed: Bits,
+        budget: &Budget,
         round: impl Fn(&Ends) -> Result<(T, bool)>,
     ) -> Result<((T, bool), Bits)> {
         release_caches_at_thread_exit();
@@ -169,6 +176,7 @@ impl Query {
             if refine && bits >= cap {
                 return best.ok_or_else(|| self.undecided(cap));
             }
+            budget.spend(1)?;
             if refine {
                 bits = bits.saturating_mul(2).min(cap);
             }

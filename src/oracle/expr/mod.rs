@@ -16,8 +16,6 @@ use super::functions::{FUNCTIONS, Function};
 use crate::ball::{Ball, Bits, Integer, Interval, Rational};
 use crate::error::{Code, Error, Result};
 
-pub use evaluate::Values;
-
 /// The most nodes an expression may have.
 const MAX_NODES: usize = 2_000_000;
 

@@ -115,8 +115,9 @@ impl std::error::Error for Error {}
 /// The result of asking anything.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Runs `f`; a panic becomes [`Code::Internal`].
-pub(crate) fn guarded<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
+/// Runs `f`; a panic becomes [`Code::Internal`]. Nothing is meant to panic; this is the last resort at
+/// the boundaries of the library.
+pub fn guarded<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
         let what = panic
             .downcast_ref::<&str>()

@@ -18,7 +18,7 @@ pub mod capi;
 mod error;
 pub mod oracle;
 
-pub use error::{Code, Error, Result};
+pub use error::{Code, Error, Result, guarded};
 
 // Lean's runtime exports some of the unwinder's functions (LLVM's), which would take the place of the
 // system's in a library loaded beside it; two halves of two unwinders abort on the first panic, even on

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use clap::{Args, Parser, Subcommand};
 use lean_oracle::oracle::{self, FUNCTIONS, Query, Settings};
-use lean_oracle::{Code, Error};
+use lean_oracle::{Code, Error, guarded};
 
 /// Proved enclosures of real functions.
 #[derive(Parser)]
@@ -73,10 +73,10 @@ struct Arb {
     #[arg(long)]
     request: Option<PathBuf>,
     /// Working precision to begin with, in bits; it is raised as needed.
-    #[arg(long, default_value_t = 200, allow_hyphen_values = true)]
+    #[arg(long, default_value_t = 200, allow_hyphen_values = true, value_parser = integer)]
     prec_bits: i64,
     /// Significant digits at each end; 0 or less: as many as the working precision holds.
-    #[arg(long, default_value_t = 50, allow_hyphen_values = true)]
+    #[arg(long, default_value_t = 50, allow_hyphen_values = true, value_parser = integer)]
     digits: i64,
 }
 
@@ -91,8 +91,8 @@ fn main() -> ExitCode {
             print!("{}", functions(markdown));
             ExitCode::SUCCESS
         }
-        Command::Enclose(e) => finish(enclose(&e), e.json),
-        Command::Arb(a) => finish(arb(&a), true),
+        Command::Enclose(e) => finish(guarded(|| enclose(&e)), e.json),
+        Command::Arb(a) => finish(guarded(|| arb(&a)), true),
     }
 }
 
@@ -156,13 +156,24 @@ fn arb(a: &Arb) -> Result<String, Error> {
             serde_json::Value::Object(request).to_string().into_bytes()
         }
     };
-    let prec_bits = u32::try_from(a.prec_bits.max(0)).unwrap_or(u32::MAX);
-    let digits = match u32::try_from(a.digits).unwrap_or(0) {
-        0 => (f64::from(prec_bits) * std::f64::consts::LOG10_2).floor().max(1.0) as u32,
-        digits => digits,
+    let within = |value: i64, field: &'static str, most: u32| {
+        u32::try_from(value).map_err(|_| {
+            let message = format!("{field} is {value}; it must be at most {most}, and not negative");
+            Error::new(Code::BadRequest, message).at(field)
+        })
+    };
+    let prec_bits = within(a.prec_bits, "prec_bits", Settings::MAX_BITS)?;
+    let digits = match a.digits {
+        ..=0 => (f64::from(prec_bits) * std::f64::consts::LOG10_2).floor().max(1.0) as u32,
+        digits => within(digits, "digits", Settings::MAX_DIGITS)?,
     };
     let settings = Settings { digits, prec_bits, ..Settings::default() };
     oracle::answer_json(&request, Some(settings)).map(|answer| pretty(&answer))
+}
+
+/// An integer, perhaps with a space before it (see `main`).
+fn integer(text: &str) -> Result<i64, std::num::ParseIntError> {
+    text.trim().parse()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {

@@ -28,8 +28,10 @@ impl Default for Settings {
 }
 
 impl Settings {
-    const MAX_DIGITS: u32 = 1_000_000;
-    const MAX_BITS: Bits = 10_000_000;
+    /// The most digits that can be asked for.
+    pub const MAX_DIGITS: u32 = 1_000_000;
+    /// The most bits that can be worked with.
+    pub const MAX_BITS: Bits = 10_000_000;
     const MAX_EXP_LIMIT: u32 = 100_000_000;
 
     /// Refuses settings out of bounds with [`Code::BadRequest`].

@@ -17,6 +17,11 @@
 #define LEAN_ORACLE_DYADIC_LIMBS 16
 
 /*
+ A flag by which any thread stops a running `lean_oracle_call_json_cancellable`.
+ */
+typedef struct LeanOracleCancel LeanOracleCancel;
+
+/*
  Bytes owned by this library. Give it back with `lean_oracle_free`. A NUL follows the last byte.
  */
 typedef struct LeanOracleBuffer {
@@ -190,6 +195,43 @@ uint32_t lean_oracle_abi_version(void);
 int32_t lean_oracle_call_json(const uint8_t *request,
                               size_t len,
                               struct LeanOracleBuffer *out);
+
+/*
+ A new flag, not set. Give it back with `lean_oracle_cancel_free`.
+ */
+struct LeanOracleCancel *lean_oracle_cancel_new(void);
+
+/*
+ Sets a flag, from any thread: calls that watch it end within 10 ms with code 13 (cancelled), except
+ inside one long evaluation of a single function, which ends first. NULL is fine.
+
+ # Safety
+
+ `cancel`, unless NULL, must come from `lean_oracle_cancel_new` and not be freed yet.
+ */
+void lean_oracle_cancel(const struct LeanOracleCancel *cancel);
+
+/*
+ Frees a flag. Calls that watch it go on unwatched. NULL is fine.
+
+ # Safety
+
+ `cancel`, unless NULL, must come from `lean_oracle_cancel_new` and not be freed yet; no other thread
+ may be using it, except for calls that have begun.
+ */
+void lean_oracle_cancel_free(struct LeanOracleCancel *cancel);
+
+/*
+ As `lean_oracle_call_json`; ends soon after `cancel` is set. With `cancel == NULL` it is the same.
+
+ # Safety
+
+ As for `lean_oracle_call_json` and, for `cancel`, `lean_oracle_cancel`.
+ */
+int32_t lean_oracle_call_json_cancellable(const uint8_t *request,
+                                          size_t len,
+                                          const struct LeanOracleCancel *cancel,
+                                          struct LeanOracleBuffer *out);
 
 /*
  Answers a unary question without JSON. Returns 0 or the code.

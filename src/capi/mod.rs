@@ -6,6 +6,9 @@
 
 #![allow(unsafe_code)]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::ball::{Dyadic, Interval, Rational};
 use crate::error::{Code, Error, Result, guarded};
 use crate::oracle::{self, FUNCTIONS, Query, Settings};
@@ -128,13 +131,66 @@ pub unsafe extern "C" fn lean_oracle_call_json(
     len: usize,
     out: *mut LeanOracleBuffer,
 ) -> i32 {
+    // SAFETY: passed on; NULL is allowed for the flag.
+    unsafe { lean_oracle_call_json_cancellable(request, len, std::ptr::null(), out) }
+}
+
+/// A flag by which any thread stops a running `lean_oracle_call_json_cancellable`.
+pub struct LeanOracleCancel(Arc<AtomicBool>);
+
+/// A new flag, not set. Give it back with `lean_oracle_cancel_free`.
+#[unsafe(no_mangle)]
+pub extern "C" fn lean_oracle_cancel_new() -> *mut LeanOracleCancel {
+    Box::into_raw(Box::new(LeanOracleCancel(Arc::default())))
+}
+
+/// Sets a flag, from any thread: calls that watch it end within 10 ms with code 13 (cancelled), except
+/// inside one long evaluation of a single function, which ends first. NULL is fine.
+///
+/// # Safety
+///
+/// `cancel`, unless NULL, must come from `lean_oracle_cancel_new` and not be freed yet.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lean_oracle_cancel(cancel: *const LeanOracleCancel) {
+    // SAFETY: the caller vouches that `cancel` is NULL or valid.
+    if let Some(cancel) = unsafe { cancel.as_ref() } {
+        cancel.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Frees a flag. Calls that watch it go on unwatched. NULL is fine.
+///
+/// # Safety
+///
+/// `cancel`, unless NULL, must come from `lean_oracle_cancel_new` and not be freed yet; no other thread
+/// may be using it, except for calls that have begun.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lean_oracle_cancel_free(cancel: *mut LeanOracleCancel) {
+    if !cancel.is_null() {
+        // SAFETY: not NULL, and the caller vouches that it was made by `Box::into_raw` and not freed.
+        drop(unsafe { Box::from_raw(cancel) });
+    }
+}
+
+/// As `lean_oracle_call_json`; ends soon after `cancel` is set. With `cancel == NULL` it is the same.
+///
+/// # Safety
+///
+/// As for `lean_oracle_call_json` and, for `cancel`, `lean_oracle_cancel`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lean_oracle_call_json_cancellable(
+    request: *const u8,
+    len: usize,
+    cancel: *const LeanOracleCancel,
+    out: *mut LeanOracleBuffer,
+) -> i32 {
     if out.is_null() {
         return Code::BadRequest.number();
     }
     let result = guarded(|| {
-        // SAFETY: the caller vouches for `request` and `len`.
-        let request = unsafe { bytes(request, len, "request") }?;
-        oracle::answer_json(request, None)
+        // SAFETY: the caller vouches for `cancel`, `request` and `len`.
+        let (cancel, request) = unsafe { (cancel.as_ref(), bytes(request, len, "request")?) };
+        oracle::answer_json_until(request, None, cancel.map(|c| c.0.clone()))
     });
     let (code, json) = match result {
         Ok(json) => (0, json),

@@ -1,11 +1,17 @@
 //! The command line. It only reads arguments and prints answers; everything else is in the library.
 
+#[path = "cli/question.rs"]
+mod question;
+#[path = "cli/request.rs"]
+mod request;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, Parser, Subcommand};
+use lean_oracle::ball::{Direction, Enclosure};
 use lean_oracle::oracle::{self, FUNCTIONS, Query, Settings};
 use lean_oracle::{Code, Error, guarded};
 
@@ -27,8 +33,41 @@ enum Command {
         #[arg(long)]
         markdown: bool,
     },
+    /// Enclose the range of an expression over a box, with the places of its ends.
+    Range(Question),
+    /// Find the zeros of an expression in one variable.
+    Roots(Question),
+    /// Answer JSON requests from a file: one object, or one a line.
+    Request {
+        /// The file, or - for standard input.
+        file: PathBuf,
+    },
     /// Stand in for TorchLean's `arb_oracle.py`, flag for flag.
     Arb(Arb),
+}
+
+#[derive(Args)]
+struct Question {
+    /// The expression, e.g. "x^2 + sin(pi*y)".
+    expr: String,
+    /// For each variable its interval: x=LO..HI.
+    #[arg(required = true)]
+    vars: Vec<String>,
+    /// Significant digits at each end.
+    #[arg(long, default_value_t = 20)]
+    digits: u32,
+    /// How much work goes into tightness: fast, default or tight.
+    #[arg(long)]
+    level: Option<String>,
+    /// For --level tight: how far each end may be from the truth.
+    #[arg(long)]
+    tol: Option<String>,
+    /// Stop after so many milliseconds.
+    #[arg(long)]
+    timeout_ms: Option<u64>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -92,6 +131,9 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Enclose(e) => finish(guarded(|| enclose(&e)), e.json),
+        Command::Range(q) => finish(guarded(|| question::ask("range", &q)), q.json),
+        Command::Roots(q) => finish(guarded(|| question::ask("roots", &q)), q.json),
+        Command::Request { file } => request::answer(&file),
         Command::Arb(a) => finish(guarded(|| arb(&a)), true),
     }
 }
@@ -125,14 +167,15 @@ fn enclose(e: &Enclose) -> Result<String, Error> {
     let query = Query::parse(&e.func, lo, hi, settings)?;
     let answer = query.answer()?;
     let time = start.elapsed();
-    let width = (&answer.hi.to_rational() - &answer.lo.to_rational()).to_f64();
+    let width = Enclosure::exact(&answer.hi.to_rational() - &answer.lo.to_rational());
+    let (width, _) = width.round(Direction::Up, 4, u32::MAX)?;
     let tightness = match answer.tight {
         true => format!("each end is within one unit of digit {} of the true range", e.digits),
         false => "an enclosure, not proved to be tight (raise --max-bits)".into(),
     };
     Ok(format!(
         "{func}([{lo}, {hi}]) is inside\n  lo     {}\n  hi     {}\n  ball   ({} +/- {}) * 10^{}\n  \
-         width  {width:.3e}\n  tight  {}: {tightness}\n  bits   {}\n  time   {:.1} us",
+         width  {width}\n  tight  {}: {tightness}\n  bits   {}\n  time   {:.1} us",
         answer.lo,
         answer.hi,
         answer.output.mid,

@@ -31,7 +31,7 @@ pub(super) fn answer(request: &[u8], overrides: Option<Settings>, budget: &Budge
     let requests = batch
         .requests
         .ok_or_else(|| Error::new(Code::BadRequest, "a batch needs requests: a list").at("requests"))?;
-    let results = answer_all(&requests, |r| one(r, overrides, budget));
+    let results = answer_all(&requests, |r| one(r, overrides, budget).unwrap_or_else(|e| error_json(&e)));
     let mut out = String::with_capacity(results.iter().map(|r| r.len() + 1).sum::<usize>() + 64);
     out.push_str(r#"{"kind":"batch","results":["#);
     for (i, result) in results.iter().enumerate() {
@@ -44,29 +44,30 @@ pub(super) fn answer(request: &[u8], overrides: Option<Settings>, budget: &Budge
     Ok(out)
 }
 
-/// One answer or error, as JSON.
-fn one(request: &RawValue, overrides: Option<Settings>, budget: &Budget) -> String {
-    let nested =
-        serde_json::from_str::<Kind>(request.get()).is_ok_and(|k| k.kind.as_deref() == Some("batch"));
-    let result = if nested {
-        Err(Error::new(Code::BadRequest, "a batch cannot contain a batch").at("kind"))
-    } else {
-        guarded(|| {
-            budget.spend(1)?;
-            answer_json_until(request.get().as_bytes(), overrides, budget.cancel_flag())
-        })
-    };
-    result.unwrap_or_else(|e| error_json(&e))
+/// Answers each of several requests, on all processors, in order.
+pub fn answer_lines(requests: &[&[u8]]) -> Vec<Result<String>> {
+    answer_all(requests, |r| guarded(|| answer_json_until(r, None, None)))
+}
+
+/// One answer of a batch.
+fn one(request: &RawValue, overrides: Option<Settings>, budget: &Budget) -> Result<String> {
+    if serde_json::from_str::<Kind>(request.get()).is_ok_and(|k| k.kind.as_deref() == Some("batch")) {
+        return Err(Error::new(Code::BadRequest, "a batch cannot contain a batch").at("kind"));
+    }
+    guarded(|| {
+        budget.spend(1)?;
+        answer_json_until(request.get().as_bytes(), overrides, budget.cancel_flag())
+    })
 }
 
 /// Applies `f` to all items on all processors, keeping the order.
-fn answer_all<T: Sync>(items: &[T], f: impl Fn(&T) -> String + Sync) -> Vec<String> {
+fn answer_all<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());
     if workers <= 1 {
         return items.iter().map(f).collect();
     }
     let next = AtomicUsize::new(0);
-    let done = Mutex::new(vec![String::new(); items.len()]);
+    let done: Mutex<Vec<Option<R>>> = Mutex::new(items.iter().map(|_| None).collect());
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
@@ -78,14 +79,15 @@ fn answer_all<T: Sync>(items: &[T], f: impl Fn(&T) -> String + Sync) -> Vec<Stri
                     if portion.is_empty() {
                         break;
                     }
-                    let results: Vec<String> = portion.iter().map(&f).collect();
+                    let results: Vec<R> = portion.iter().map(&f).collect();
                     let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
                     for (i, result) in results.into_iter().enumerate() {
-                        done[first + i] = result;
+                        done[first + i] = Some(result);
                     }
                 }
             });
         }
     });
-    done.into_inner().unwrap_or_else(PoisonError::into_inner)
+    // Every item was taken by some worker, and the scope has waited for all of them.
+    done.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()
 }

@@ -7,7 +7,7 @@ use super::derivatives::{self, Derivative};
 use super::hints::{self, Hints};
 use super::kernels;
 use super::range::{self, Oscillation};
-use crate::ball::{Ball, Bits, Integer, Interval, Rational};
+use crate::ball::{Ball, Bits, Direction, Enclosure, Integer, Interval, Rational};
 use crate::error::{Code, Error, Result};
 
 /// One real function of one real variable.
@@ -24,6 +24,10 @@ pub struct Function {
     pub shape: Shape,
     /// The FLINT routine that the values come from.
     pub flint: &'static str,
+    /// Where its values are beyond any limit on exponents.
+    pub(super) huge: Huge,
+    /// The working precision, in bits, up to which it is affordable unless the question says more.
+    pub(super) affordable: Bits,
     /// An enclosure of the values on a ball; not finite where undefined.
     pub(super) eval: fn(&Ball, Bits) -> Ball,
     /// An enclosure of the derivative on an interval, given the range there.
@@ -69,6 +73,34 @@ pub enum Poles {
         /// Whether the poles are shifted by π/2.
         half: bool,
     },
+}
+
+/// Where the values of a function (or their reciprocals) are so large that no limit on exponents admits
+/// them: at arguments of at least this binary magnitude. Evaluating there would cost much, for nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Huge {
+    positive: Option<i64>,
+    negative: Option<i64>,
+}
+
+impl Huge {
+    const fn both(magnitude: i64) -> Huge {
+        Huge { positive: Some(magnitude), negative: Some(magnitude) }
+    }
+
+    const fn positive(magnitude: i64) -> Huge {
+        Huge { positive: Some(magnitude), negative: None }
+    }
+
+    const fn negative(magnitude: i64) -> Huge {
+        Huge { positive: None, negative: Some(magnitude) }
+    }
+
+    /// Whether `q` is such an argument.
+    pub(super) fn contains(self, q: &Rational) -> bool {
+        let limit = if q.sign() < 0 { self.negative } else { self.positive };
+        limit.is_some_and(|limit| q.magnitude() > limit)
+    }
 }
 
 /// How the range over an interval (inside the domain, free of poles) is found.
@@ -213,7 +245,13 @@ impl Function {
 /// A number for messages: exact when short, else a few digits.
 pub(super) fn short(q: &Rational) -> String {
     let text = if q.magnitude().unsigned_abs() < 64 { q.to_string() } else { String::new() };
-    if !text.is_empty() && text.len() <= 24 { text } else { format!("about {:e}", q.to_f64()) }
+    if !text.is_empty() && text.len() <= 24 {
+        return text;
+    }
+    match Enclosure::exact(q.clone()).round(Direction::Down, 4, u32::MAX) {
+        Ok((decimal, _)) => format!("about {decimal}"),
+        Err(_) => "something huge".to_string(),
+    }
 }
 
 fn near_names(name: &str) -> Vec<&'static str> {
@@ -257,6 +295,8 @@ const PLAIN: Function = Function {
     poles: Poles::None,
     shape: Shape::Rising,
     flint: "",
+    huge: Huge { positive: None, negative: None },
+    affordable: 16_384,
     eval: |x, _| x.clone(),
     derivative: derivatives::none,
     exact: |_| None,
@@ -269,6 +309,7 @@ pub static FUNCTIONS: &[Function] = &[
     Function {
         name: "exp",
         doc: "e^x",
+        huge: Huge::both(30),
         flint: "arb_exp",
         eval: Ball::exp,
         derivative: derivatives::exp,
@@ -282,6 +323,7 @@ pub static FUNCTIONS: &[Function] = &[
     Function {
         name: "exp2",
         doc: "2^x",
+        huge: Huge::both(30),
         flint: "arb_exp, arb_const_log2",
         eval: |x, bits| kernels::exp_base(x, 2, bits),
         derivative: derivatives::exp2,
@@ -295,6 +337,7 @@ pub static FUNCTIONS: &[Function] = &[
     Function {
         name: "exp10",
         doc: "10^x",
+        huge: Huge::both(30),
         flint: "arb_exp, arb_const_log10",
         eval: |x, bits| kernels::exp_base(x, 10, bits),
         derivative: derivatives::exp10,
@@ -308,6 +351,7 @@ pub static FUNCTIONS: &[Function] = &[
     Function {
         name: "expm1",
         doc: "e^x - 1",
+        huge: Huge::positive(30),
         flint: "arb_expm1",
         eval: Ball::expm1,
         derivative: derivatives::expm1,
@@ -564,6 +608,7 @@ pub static FUNCTIONS: &[Function] = &[
     Function {
         name: "sinh",
         doc: "hyperbolic sine",
+        huge: Huge::both(30),
         flint: "arb_sinh",
         eval: Ball::sinh,
         derivative: derivatives::sinh,
@@ -575,6 +620,7 @@ pub static FUNCTIONS: &[Function] = &[
         name: "cosh",
         doc: "hyperbolic cosine",
         shape: Shape::ExtremumAtZero(1),
+        huge: Huge::both(30),
         flint: "arb_cosh",
         eval: Ball::cosh,
         derivative: derivatives::cosh,
@@ -652,6 +698,7 @@ pub static FUNCTIONS: &[Function] = &[
     Function {
         name: "sigmoid",
         doc: "1/(1 + e^-x)",
+        huge: Huge::negative(30),
         flint: "arb_exp",
         eval: kernels::sigmoid,
         derivative: derivatives::sigmoid,
@@ -679,6 +726,7 @@ pub static FUNCTIONS: &[Function] = &[
     Function {
         name: "softplus",
         doc: "log(1 + e^x)",
+        huge: Huge::negative(30),
         flint: "arb_exp, arb_log1p",
         eval: kernels::softplus,
         derivative: derivatives::softplus,
@@ -692,6 +740,7 @@ pub static FUNCTIONS: &[Function] = &[
         name: "silu",
         doc: "x*sigmoid(x)",
         shape: Shape::OneExtremum { after: -2, before: -1, solve: kernels::silu_minimum },
+        huge: Huge::negative(30),
         flint: "arb_exp; minimum by arb_lambertw",
         eval: |x, bits| x.mul(&kernels::sigmoid(x, bits), bits),
         derivative: derivatives::silu,
@@ -703,6 +752,7 @@ pub static FUNCTIONS: &[Function] = &[
         name: "gelu",
         doc: "x*(1 + erf(x/sqrt(2)))/2",
         shape: Shape::OneExtremum { after: -1, before: 0, solve: kernels::gelu_minimum },
+        huge: Huge::negative(16),
         flint: "arb_hypgeom_erfc",
         eval: kernels::gelu,
         derivative: derivatives::gelu,
@@ -716,11 +766,20 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "Euler's gamma function",
         poles: Poles::NonPositiveIntegers,
         shape: Shape::Extrema(range::gamma_extrema),
+        huge: Huge::both(28),
         flint: "arb_gamma; extrema by arb_digamma",
         eval: Ball::gamma,
         derivative: derivatives::gamma,
         exact: kernels::exact_gamma,
         hints: |q, h| {
+            // Convex with gamma(1) = gamma(2) = 1.
+            if q.sign() > 0 {
+                match (q.cmp_int(1), q.cmp_int(2)) {
+                    (Ordering::Greater, Ordering::Less) => h.below(1),
+                    (Ordering::Less, _) | (_, Ordering::Greater) => h.above(1),
+                    _ => {}
+                }
+            }
             // gamma(x) = gamma(1 + x)/x, and gamma(1 + x) - 1 has the sign of -x near 0.
             if let (Some(inverse), true) = (q.recip(), hints::small(q)) {
                 h.less(inverse, true);
@@ -732,6 +791,7 @@ pub static FUNCTIONS: &[Function] = &[
         name: "rgamma",
         doc: "1/gamma(x)",
         shape: Shape::Extrema(range::rgamma_extrema),
+        huge: Huge::both(28),
         flint: "arb_rgamma; extrema by arb_digamma",
         eval: Ball::rgamma,
         derivative: derivatives::rgamma,
@@ -742,6 +802,11 @@ pub static FUNCTIONS: &[Function] = &[
             }
             if q.sign() > 0 {
                 h.positive();
+                match (q.cmp_int(1), q.cmp_int(2)) {
+                    (Ordering::Greater, Ordering::Less) => h.above(1),
+                    (Ordering::Less, _) | (_, Ordering::Greater) => h.below(1),
+                    _ => {}
+                }
             }
         },
         ..PLAIN
@@ -776,12 +841,16 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "Riemann's zeta function",
         poles: Poles::At(1),
         shape: Shape::Extrema(range::zeta_extrema),
+        huge: Huge::negative(28),
+        affordable: 4096,
         flint: "arb_zeta; extrema by acb_dirichlet_zeta_jet",
-        eval: Ball::zeta,
+        eval: kernels::zeta,
         exact: kernels::exact_zeta,
         hints: |q, h| {
             if q.cmp_int(1) == Ordering::Greater {
                 h.above(1);
+            } else if q.magnitude() < -5 {
+                hints::zeta_near_zero(q, h);
             }
         },
         ..PLAIN
@@ -804,6 +873,7 @@ pub static FUNCTIONS: &[Function] = &[
         name: "erfc",
         doc: "1 - erf(x)",
         shape: Shape::Falling,
+        huge: Huge::positive(16),
         flint: "arb_hypgeom_erfc",
         eval: Ball::erfc,
         derivative: derivatives::erfc,
@@ -818,6 +888,7 @@ pub static FUNCTIONS: &[Function] = &[
     Function {
         name: "erfi",
         doc: "-i*erf(i*x)",
+        huge: Huge::both(16),
         flint: "arb_hypgeom_erfi",
         eval: Ball::erfi,
         derivative: derivatives::erfi,
@@ -840,6 +911,7 @@ pub static FUNCTIONS: &[Function] = &[
         name: "airy_ai",
         doc: "Airy's Ai",
         shape: Shape::Extrema(range::airy_ai_extrema),
+        huge: Huge::positive(20),
         flint: "arb_hypgeom_airy, arb_hypgeom_airy_zero",
         eval: Ball::airy_ai,
         hints: |q, h| {
@@ -853,6 +925,7 @@ pub static FUNCTIONS: &[Function] = &[
         name: "airy_bi",
         doc: "Airy's Bi",
         shape: Shape::Extrema(range::airy_bi_extrema),
+        huge: Huge::positive(20),
         flint: "arb_hypgeom_airy, arb_hypgeom_airy_zero",
         eval: Ball::airy_bi,
         ..PLAIN
@@ -899,6 +972,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "exponential integral Ei(x)",
         poles: Poles::At(0),
         shape: Shape::Monotone,
+        huge: Huge::both(30),
         flint: "arb_hypgeom_ei",
         eval: Ball::ei,
         derivative: derivatives::ei,

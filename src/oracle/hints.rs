@@ -35,6 +35,23 @@ pub(super) fn gate(q: &Rational, h: &mut Hints) {
     h.greater(q * &one_half(), true);
 }
 
+/// Zeta for `0 < |q| < 1/16`: it falls through -1/2 at 0, with slopes between -1 and 0 left of it and
+/// between -2 and -1/2 right of it. (FLINT's functional equation has a pole to cancel there.)
+pub(super) fn zeta_near_zero(q: &Rational, h: &mut Hints) {
+    let at_zero = -&one_half();
+    match q.sign() {
+        1 => {
+            h.less(at_zero.clone(), true);
+            h.greater(&at_zero - &(q + q), true);
+        }
+        -1 => {
+            h.greater(at_zero.clone(), true);
+            h.less(&at_zero - q, true);
+        }
+        _ => {}
+    }
+}
+
 impl Hints {
     /// `v > bound`, or `v ≥ bound` unless `strict`.
     pub(super) fn greater(&mut self, bound: Rational, strict: bool) {
@@ -125,6 +142,18 @@ impl Hints {
         if let Some(inverse) = q.recip() {
             self.larger_than_identity(&inverse);
         }
+    }
+
+    /// What the hints alone say of `v`, if they bound it on both sides.
+    pub(super) fn bounds(&self) -> Option<Bounds> {
+        let (below, below_strict) = self.lower.first()?;
+        let (above, above_strict) = self.upper.first()?;
+        Some(Bounds {
+            below: Number::Rational(below.clone()),
+            above: Number::Rational(above.clone()),
+            below_strict: *below_strict,
+            above_strict: *above_strict,
+        })
     }
 
     /// Narrows what is known of `v`.

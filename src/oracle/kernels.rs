@@ -47,6 +47,18 @@ pub(super) fn softplus(x: &Ball, bits: Bits) -> Ball {
     if x.sign() > 0 { (-x).exp(bits).log1p(bits).add(x, bits) } else { x.exp(bits).log1p(bits) }
 }
 
+/// Riemann's zeta function. For `x ≥ 3` it is between 1 and `1 + 2^(1-x)`, which is all that matters far
+/// out.
+pub(super) fn zeta(x: &Ball, bits: Bits) -> Ball {
+    let far = Ball::from(i64::from(bits) + 3);
+    if x.sub(&far, 64).sign() > 0 {
+        let one = Dyadic::from(1);
+        let top = one.add(&one.halved(i64::from(bits) + 2), bits + 4, true);
+        return Ball::from_interval(&one, &top, bits + 4);
+    }
+    x.zeta(bits)
+}
+
 /// `x·erfc(-x/√2)/2`: the complementary error function keeps the left tail's relative accuracy.
 pub(super) fn gelu(x: &Ball, bits: Bits) -> Ball {
     let scaled = (-x).div(&Ball::from(2).sqrt(bits), bits);

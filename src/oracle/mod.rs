@@ -19,6 +19,7 @@ mod request;
 mod roots;
 mod unary;
 
+pub use batch::answer_lines;
 pub use budget::Budget;
 pub use expr::Expr;
 pub use functions::{FUNCTIONS, Function};

@@ -32,7 +32,16 @@ pub type Search = fn(&Function, &Interval, Bits) -> Option<Vec<Candidate>>;
 ///
 /// The interval must be inside the domain ([`Function::admits`]). With `refine`, exact values and
 /// [`Hints`] are used too, which costs more.
-pub(super) fn ends(f: &Function, x: &Interval, bits: Bits, refine: bool) -> Option<Ends> {
+///
+/// Extrema inside are placed with at most `extremum_bits`: values near an extremum hardly depend on the
+/// place, so more would be spent in vain on an endpoint that is hard for reasons of its own.
+pub(super) fn ends(
+    f: &Function,
+    x: &Interval,
+    bits: Bits,
+    extremum_bits: Bits,
+    refine: bool,
+) -> Option<Ends> {
     let at_lo = value_at(f, &x.lo, bits, refine)?;
     if x.is_point() {
         return Some(Ends { hi: at_lo.clone(), lo: at_lo });
@@ -43,7 +52,12 @@ pub(super) fn ends(f: &Function, x: &Interval, bits: Bits, refine: bool) -> Opti
         Shape::Falling => return Some(Ends { lo: at_hi, hi: at_lo }),
         _ => {}
     }
-    let mut candidates = interior(f, x, bits)?;
+    // Counting multiples of π is different: there the argument's size asks for the bits.
+    let interior_bits = match f.shape {
+        Shape::Alternating { .. } => bits,
+        _ => bits.min(extremum_bits),
+    };
+    let mut candidates = interior(f, x, interior_bits)?;
     candidates.push(Candidate { value: at_lo, certain: true });
     candidates.push(Candidate { value: at_hi, certain: true });
     extremes(&candidates)
@@ -54,13 +68,16 @@ fn value_at(f: &Function, q: &Rational, bits: Bits, refine: bool) -> Option<Encl
     if refine && let Some(value) = (f.exact)(q) {
         return Some(Enclosure::exact(value));
     }
-    let value = enclosure((f.eval)(&Ball::from_rational(q, bits), bits), bits)?;
+    let value = enclosure((f.eval)(&Ball::from_rational(q, bits), bits), bits);
     if !refine {
-        return Some(value);
+        return value;
     }
-    let mut bounds = value.bounds().into_owned();
     let mut hints = Hints::default();
     (f.hints)(q, &mut hints);
+    let mut bounds = match value {
+        Some(value) => value.bounds().into_owned(),
+        None => hints.bounds()?,
+    };
     hints.narrow(&mut bounds);
     Some(Enclosure::Between(bounds))
 }
@@ -519,10 +536,16 @@ impl Function {
             })
         };
         let interval = Interval { lo: exact(&x.lo)?, hi: exact(&x.hi)? };
+        if self.huge.contains(&interval.lo) || self.huge.contains(&interval.hi) {
+            return Err(Error::new(
+                Code::ExponentLimit,
+                format!("{} is far too large or small there", self.name),
+            ));
+        }
         for doubling in 0..=DOUBLINGS {
             let working = bits << doubling;
             if self.admits(&interval, working)?
-                && let Some(ends) = ends(self, &interval, working, doubling > 0)
+                && let Some(ends) = ends(self, &interval, working, working, doubling > 0)
                 && let (lo, _) = ends.lo.round_binary(Direction::Down, bits)
                 && let (hi, _) = ends.hi.round_binary(Direction::Up, bits)
                 && let Some(range) = FloatInterval::new(lo, hi)

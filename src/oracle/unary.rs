@@ -4,7 +4,7 @@ use super::budget::Budget;
 use super::functions::{Function, short};
 use super::range::{self, Ends};
 use crate::ball::flint::release_caches_at_thread_exit;
-use crate::ball::{Ball, Bits, DEFAULT_EXP_LIMIT, Decimal, Direction, Dyadic, Interval, MidRad10Exp};
+use crate::ball::{Bits, DEFAULT_EXP_LIMIT, Decimal, Direction, Dyadic, Interval, MidRad10Exp};
 use crate::error::{Code, Error, Result};
 
 /// How precisely to answer, and where to stop.
@@ -154,20 +154,27 @@ impl Query {
         release_caches_at_thread_exit();
         let Query { function, interval, settings } = self;
         let start = settings.prec_bits.max(needed);
-        let default_cap = needed.saturating_mul(8).clamp(16_384, Settings::MAX_BITS);
-        let argument = interval.lo.magnitude().max(interval.hi.magnitude()).max(0);
+        let default_cap = needed.saturating_mul(8).clamp(function.affordable, Settings::MAX_BITS);
+        // Arguments cost their own size, up to twice for powers like Airy's x^(3/2). Beyond 10^120000
+        // that is not affordable either.
+        const MOST_ARGUMENT: i64 = 400_000;
+        let argument = interval.lo.magnitude().max(interval.hi.magnitude()).clamp(0, MOST_ARGUMENT);
         let cap = settings
             .max_bits
             .unwrap_or(default_cap)
-            .saturating_add(argument.try_into().unwrap_or(Bits::MAX))
+            .saturating_add(2 * argument as Bits)
             .clamp(start, Settings::MAX_BITS.max(start));
         let mut best = None;
         let mut bits = start;
         // The first attempt is the cheap one; every other uses exact values and hints as well.
         let mut refine = false;
         loop {
-            if function.admits(interval, bits)?
-                && let Some(ends) = range::ends(function, interval, bits, refine)
+            let admitted = function.admits(interval, bits)?;
+            if !refine && [&interval.lo, &interval.hi].into_iter().any(|q| function.huge.contains(q)) {
+                return Err(self.too_large());
+            }
+            if admitted
+                && let Some(ends) = range::ends(function, interval, bits, start.saturating_mul(2), refine)
             {
                 let rounded = round(&ends)?;
                 if rounded.1 {
@@ -186,30 +193,25 @@ impl Query {
         }
     }
 
+    /// The refusal when a value is beyond any limit on exponents.
+    fn too_large(&self) -> Error {
+        let Query { function, interval, .. } = self;
+        let (name, lo, hi) = (function.name, short(&interval.lo), short(&interval.hi));
+        let message = format!(
+            "{name} over [{lo}, {hi}] has values far beyond any limit on exponents; narrow the interval"
+        );
+        Error::new(Code::ExponentLimit, message)
+    }
+
     /// The refusal when the cap was reached without any enclosure.
     fn undecided(&self, cap: Bits) -> Error {
-        let Query { function, interval, settings } = self;
-        let overflows = [&interval.lo, &interval.hi].into_iter().any(|q| {
-            let value = (function.eval)(&Ball::from_rational(q, cap.min(1024)), cap.min(1024));
-            q.magnitude() > 20 && !value.is_finite() && !value.is_nan()
-        });
+        let Query { function, interval, .. } = self;
         let (name, lo, hi) = (function.name, short(&interval.lo), short(&interval.hi));
-        if overflows {
-            return Error::new(
-                Code::ExponentLimit,
-                format!(
-                    "{name} over [{lo}, {hi}] has values far beyond the limit of 10^{}; narrow the interval",
-                    settings.exp_limit
-                ),
-            );
-        }
-        Error::new(
-            Code::PrecisionCap,
-            format!(
-                "{name} over [{lo}, {hi}] was not enclosed with {cap} bits (an endpoint is very close to a \
-                 pole or an edge of the domain: {}); raise max_bits or move the endpoint",
-                function.domain_text()
-            ),
-        )
+        let message = format!(
+            "{name} over [{lo}, {hi}] was not enclosed with {cap} bits: an endpoint is very large, or very \
+             close to a pole or an edge of the domain ({}); raise max_bits or move the endpoint",
+            function.domain_text()
+        );
+        Error::new(Code::PrecisionCap, message)
     }
 }

@@ -1,0 +1,92 @@
+//! `lean-oracle range` and `lean-oracle roots`: questions about expressions, for people.
+
+use lean_oracle::oracle::{self, Settings};
+use lean_oracle::{Code, Error};
+use serde_json::{Map, Value, json};
+
+use crate::{Question, pretty};
+
+/// Asks a question of this kind, and prints the answer for people or as JSON.
+pub fn ask(kind: &str, q: &Question) -> Result<String, Error> {
+    let mut vars = Map::new();
+    for entry in &q.vars {
+        let (name, lo, hi) = variable(entry)?;
+        if vars.insert(name.into(), json!({"lo": lo, "hi": hi})).is_some() {
+            return Err(Error::new(Code::BadRequest, format!("{name} has two intervals")).at("vars"));
+        }
+    }
+    let mut request = json!({
+        "kind": kind, "expr": q.expr, "vars": vars, "digits": q.digits,
+        "prec_bits": Settings::default().prec_bits.max(4 * q.digits),
+    });
+    let options = [("level", q.level.clone().map(Value::from)), ("tol", q.tol.clone().map(Value::from))];
+    for (key, value) in options.into_iter().chain([("timeout_ms", q.timeout_ms.map(Value::from))]) {
+        if let Some(value) = value {
+            request[key] = value;
+        }
+    }
+    let answer = oracle::answer_json(request.to_string().as_bytes(), None)?;
+    if q.json {
+        return Ok(pretty(&answer));
+    }
+    let answer: Value = serde_json::from_str(&answer)
+        .map_err(|e| Error::new(Code::Internal, format!("an answer that is not JSON: {e}")))?;
+    Ok(if kind == "range" { show_range(&answer) } else { show_roots(&answer) })
+}
+
+/// `x=LO..HI`, or `x=VALUE` for a point.
+fn variable(entry: &str) -> Result<(&str, &str, &str), Error> {
+    let wrong = || Error::new(Code::BadRequest, format!("{entry:?} is not of the form x=LO..HI")).at("vars");
+    let (name, interval) = entry.split_once('=').ok_or_else(wrong)?;
+    let (lo, hi) = interval.split_once("..").unwrap_or((interval, interval));
+    if name.trim().is_empty() || lo.trim().is_empty() || hi.trim().is_empty() {
+        return Err(wrong());
+    }
+    Ok((name.trim(), lo.trim(), hi.trim()))
+}
+
+fn text(v: &Value) -> &str {
+    v.as_str().unwrap_or("?")
+}
+
+fn interval(v: &Value) -> String {
+    format!("[{}, {}]", text(&v["lo"]), text(&v["hi"]))
+}
+
+fn place(v: &Value) -> String {
+    let vars = v.as_object().into_iter().flatten();
+    vars.map(|(name, x)| format!("{name} in {}", interval(x))).collect::<Vec<_>>().join(", ")
+}
+
+fn show_range(a: &Value) -> String {
+    let output = &a["output"];
+    let mut out = format!(
+        "every value is inside\n  lo     {}\n  hi     {}\n",
+        text(&output["lo"]),
+        text(&output["hi"])
+    );
+    for (name, end) in [("min", "lo"), ("max", "hi")] {
+        let gap = a["gap"][end].as_str().map_or("unknown".to_string(), |g| format!("at most {g}"));
+        out += &format!("  {name}    distance of {end} from the true {name}: {gap}\n");
+        let places = a[name]["places"].as_array().map(Vec::as_slice).unwrap_or_default();
+        for p in places.iter().take(4) {
+            out += &format!("         attained only where {}\n", place(p));
+        }
+        if places.len() > 4 {
+            out += &format!("         or in {} more boxes (--json lists them)\n", places.len() - 4);
+        }
+    }
+    out.trim_end().to_string()
+}
+
+fn show_roots(a: &Value) -> String {
+    let roots = a["roots"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut out = match roots.len() {
+        0 => "no zeros".to_string(),
+        n => format!("{n} interval{}; no zeros elsewhere", if n == 1 { "" } else { "s" }),
+    };
+    for r in roots {
+        out += &format!("\n  {:<12} {}", text(&r["status"]), interval(&r["place"]));
+    }
+    out
+}

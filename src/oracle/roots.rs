@@ -172,7 +172,12 @@ impl Search<'_> {
         }
         // Exactly one: Newton steps while they help. The slopes of the whole part stay valid.
         let (mut place, mut slope) = (x.clone(), slope);
-        loop {
+        // Digits below those of the ends of `x` are not asked for: a zero at 0 would never end.
+        let scale = x.lo.magnitude().max(x.hi.magnitude()).unwrap_or(0);
+        let narrow = |place: &FloatInterval| {
+            place.width(self.bits).magnitude().is_none_or(|m| m < scale - i64::from(self.bits))
+        };
+        while !narrow(&place) {
             let centre = FloatInterval { lo: place.middle(self.bits), hi: place.middle(self.bits) };
             let Ok(at_centre) = self.value(&centre) else { break };
             let step = at_centre.div(&slope, self.bits).and_then(|q| centre.sub(&q, self.bits));

@@ -10,6 +10,7 @@ use std::collections::BinaryHeap;
 
 use super::budget::Budget;
 use super::expr::Expr;
+use crate::ball::flint::release_caches_at_thread_exit;
 use crate::ball::{Bits, Dyadic, Enclosure, FloatInterval, Interval};
 use crate::error::{Code, Error, Result};
 
@@ -126,6 +127,7 @@ impl<'a> Optimizer<'a> {
         bits: Bits,
         budget: &'a Budget,
     ) -> Result<Optimizer<'a>> {
+        release_caches_at_thread_exit();
         let finite = |i: Option<FloatInterval>| {
             i.ok_or_else(|| Error::new(Code::ExponentLimit, "an endpoint is too large").at("vars"))
         };

@@ -17,6 +17,7 @@ use super::budget::Budget;
 use super::unary::{Answer, Query, Settings};
 use super::{batch, questions};
 use crate::ball::MidRad10Exp;
+use crate::ball::flint::release_caches_at_thread_exit;
 use crate::error::{Code, Error, Result};
 
 #[derive(Deserialize)]
@@ -67,6 +68,11 @@ pub fn answer_json_until(
     overrides: Option<Settings>,
     cancel: Option<Arc<AtomicBool>>,
 ) -> Result<String> {
+    release_caches_at_thread_exit();
+    // Text that is ignored would not be looked at otherwise.
+    if let Err(e) = std::str::from_utf8(request) {
+        return Err(Error::new(Code::Parse, format!("the request is not UTF-8: {e}")));
+    }
     // serde would read an array as the fields in order.
     if request.trim_ascii_start().first() == Some(&b'[') {
         return Err(Error::new(Code::BadRequest, "the request is an array; it must be one JSON object"));

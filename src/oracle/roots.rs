@@ -5,6 +5,7 @@
 
 use super::budget::Budget;
 use super::expr::Expr;
+use crate::ball::flint::release_caches_at_thread_exit;
 use crate::ball::{Bits, Dyadic, FloatInterval, Interval};
 use crate::error::{Code, Error, Result};
 
@@ -44,6 +45,7 @@ pub fn roots(expr: &Expr, x: &Interval, bits: Bits, width_bits: i64, budget: &Bu
             Error::new(Code::BadRequest, "roots needs an expression in exactly one variable").at("vars")
         );
     }
+    release_caches_at_thread_exit();
     let whole = FloatInterval::enclosing(&x.lo, &x.hi, bits)
         .ok_or_else(|| Error::new(Code::ExponentLimit, "an endpoint is too large").at("vars"))?;
     let search = Search { expr, bits, width_bits, budget };

@@ -46,7 +46,7 @@ pub fn release_caches_at_thread_exit() {
 // ------------------------------------------------------------------------------------- Integer
 
 /// An integer of any size (FLINT `fmpz`).
-pub struct Integer(ffi::fmpz, PhantomData<*const ()>);
+pub struct Integer(pub(super) ffi::fmpz, PhantomData<*const ()>);
 
 impl Integer {
     /// Zero.
@@ -317,7 +317,7 @@ impl fmt::Debug for Integer {
 // ------------------------------------------------------------------------------------ Rational
 
 /// A fraction in lowest terms with a positive denominator (FLINT `fmpq`).
-pub struct Rational(ffi::fmpq, PhantomData<*const ()>);
+pub struct Rational(pub(super) ffi::fmpq, PhantomData<*const ()>);
 
 impl Rational {
     /// Zero.
@@ -581,7 +581,7 @@ impl fmt::Debug for Rational {
 // -------------------------------------------------------------------------------------- Dyadic
 
 /// A dyadic number `m·2^e`, an infinity, or NaN (FLINT `arf`).
-pub struct Dyadic(ffi::arf_struct);
+pub struct Dyadic(pub(super) ffi::arf_struct);
 
 impl Dyadic {
     /// Zero.
@@ -848,7 +848,7 @@ impl fmt::Debug for Dyadic {
 // ---------------------------------------------------------------------------------------- Ball
 
 /// A ball: all reals within a radius of a midpoint (FLINT `arb`). Possibly all reals, or NaN.
-pub struct Ball(ffi::arb_struct);
+pub struct Ball(pub(super) ffi::arb_struct);
 
 impl Ball {
     /// Exactly zero.
@@ -1093,7 +1093,7 @@ impl Ball {
     }
 }
 
-fn prec(bits: Bits) -> ffi::slong {
+pub(super) fn prec(bits: Bits) -> ffi::slong {
     ffi::slong::from(bits.max(2))
 }
 

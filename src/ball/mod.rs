@@ -1,6 +1,7 @@
 //! Numbers: exact input, full-precision intervals, and outward rounding.
 //!
 //! * [`flint`]: safe handles on FLINT's integers, fractions, dyadics and balls.
+//! * [`linear`]: the same for matrices, complex balls and integer polynomials; named constants.
 //! * [`Interval`]: a closed interval whose two endpoints are exact rationals, read from text that is
 //!   never rounded on the way in.
 //! * [`FloatInterval`]: an interval between two dyadic numbers, for calculating with.
@@ -14,6 +15,7 @@
 pub mod flint;
 mod float_interval;
 mod interval;
+pub mod linear;
 mod outward;
 
 pub use flint::{Ball, Bits, Dyadic, Integer, Rational};

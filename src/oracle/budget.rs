@@ -55,6 +55,22 @@ impl Budget {
         }
     }
 
+    /// Runs the first of two parts of a question with half of what is left, so that the second has
+    /// something too; what the first leaves over goes back.
+    pub fn first_half<T>(&self, part: impl FnOnce(&Budget) -> T) -> T {
+        let now = Instant::now();
+        let left = self.nodes.load(Ordering::Relaxed);
+        let half = Budget {
+            deadline: self.deadline.map(|d| now + d.saturating_duration_since(now) / 2),
+            nodes: AtomicU64::new(left / 2),
+            cancel: self.cancel.clone(),
+        };
+        let result = part(&half);
+        let spent = left / 2 - half.nodes.load(Ordering::Relaxed);
+        self.nodes.fetch_sub(spent, Ordering::Relaxed);
+        result
+    }
+
     /// The flag by which the caller cancels, to be shared with parts of the question.
     pub fn cancel_flag(&self) -> Option<Arc<AtomicBool>> {
         self.cancel.clone()

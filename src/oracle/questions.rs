@@ -89,7 +89,8 @@ impl ExprQuery {
     /// Encloses the range.
     pub fn range(&self, budget: &Budget) -> Result<RangeAnswer> {
         let Settings { digits, exp_limit, .. } = self.settings;
-        let (lo, hi) = (self.end(false, budget)?, self.end(true, budget)?);
+        let lo = budget.first_half(|half| self.end(false, half))?;
+        let hi = self.end(true, budget)?;
         let (output, rounded_tight) = DecimalInterval::enclosing(&lo.value, &hi.value, digits, exp_limit)?;
         let gap = |end: &EndOfRange, printed: &Decimal| {
             let inner = end.inner.as_ref()?.to_rational()?;
@@ -292,7 +293,7 @@ pub(super) fn answer_roots(request: &[u8], settings: &Settings, budget: &Budget)
 }
 
 /// The opening of an answer, up to its `ctx`.
-fn head(settings: &Settings) -> String {
+pub(super) fn head(settings: &Settings) -> String {
     format!(r#"{{"ctx":{{"digits":{},"prec_bits":{}}}"#, settings.digits, settings.prec_bits)
 }
 
@@ -303,7 +304,7 @@ fn append_gap(out: &mut String, a: &RangeAnswer) {
 }
 
 /// `{"ball":…,"hi":…,"lo":…}`.
-fn append_interval(out: &mut String, i: &DecimalInterval) {
+pub(super) fn append_interval(out: &mut String, i: &DecimalInterval) {
     out.push_str(r#"{"ball":"#);
     append_ball(out, &i.ball);
     let _ = write!(out, r#","hi":"{}","lo":"{}"}}"#, i.hi, i.lo);

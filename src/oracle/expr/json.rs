@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use json_event_parser::{JsonEvent, SliceJsonParser};
+use json_event_parser::{JsonEvent, LowLevelJsonParser};
 
 use super::{Builder, Expr, bad};
 use crate::ball::Interval;
@@ -64,14 +64,19 @@ fn syntax(e: impl std::fmt::Display) -> Error {
 
 /// Reads all nodes; returns them and the index of the outermost.
 fn read(json: &[u8]) -> Result<(Vec<Raw>, usize)> {
-    let mut parser = SliceJsonParser::new(json);
+    // Its stack is on the heap, and no deeper than the text is long.
+    let mut parser = LowLevelJsonParser::new().with_max_stack_size(json.len());
+    let mut at = 0;
     let mut nodes = Vec::new();
     let mut stack: Vec<Frame> = Vec::new();
     let mut finished: Option<usize> = None;
     // How deep the reader is inside a value that is ignored.
     let mut ignored = 0usize;
     loop {
-        let event = parser.parse_next().map_err(syntax)?;
+        let next = parser.parse_next(&json[at..], true);
+        at += next.consumed_bytes;
+        let Some(event) = next.event else { continue };
+        let event = event.map_err(syntax)?;
         if ignored > 0 {
             match event {
                 JsonEvent::StartArray | JsonEvent::StartObject => ignored += 1,

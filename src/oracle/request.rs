@@ -44,12 +44,8 @@ pub(super) struct NumberText<'a>(pub(super) Cow<'a, str>);
 impl<'de: 'a, 'a> Deserialize<'de> for NumberText<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let raw = <&'de RawValue>::deserialize(deserializer)?.get();
-        let text = match raw.as_bytes().first() {
-            Some(b'"') if !raw.contains('\\') => Cow::Borrowed(&raw[1..raw.len() - 1]),
-            Some(b'"') => Cow::Owned(serde_json::from_str(raw).map_err(serde::de::Error::custom)?),
-            Some(b'-' | b'0'..=b'9') => Cow::Borrowed(raw),
-            _ => return Err(serde::de::Error::custom("a number must be a string or a JSON number")),
-        };
+        let text = number_in(raw)
+            .ok_or_else(|| serde::de::Error::custom("a number must be a string or a JSON number"))?;
         Ok(NumberText(text))
     }
 }
@@ -139,15 +135,20 @@ fn missing(field: &'static str) -> Error {
         .at(field)
 }
 
-/// The text of a number that is given as a JSON string or a JSON number.
-fn number_text<'a>(raw: Option<&'a RawValue>, field: &'static str) -> Result<Cow<'a, str>> {
-    let raw = raw.ok_or_else(|| missing(field))?.get();
-    match raw.as_bytes().first() {
-        Some(b'"') if !raw.contains('\\') => Ok(Cow::Borrowed(&raw[1..raw.len() - 1])),
-        Some(b'"') => serde_json::from_str(raw).map(Cow::Owned).map_err(not_json),
-        Some(b'-' | b'0'..=b'9') => Ok(Cow::Borrowed(raw)),
-        _ => Err(Error::new(Code::BadNumber, format!("{field} must be a string or a number")).at(field)),
+/// The text of a number in the JSON of a string or a number; `None` for other JSON.
+fn number_in(raw: &str) -> Option<Cow<'_, str>> {
+    match raw.as_bytes().first()? {
+        b'"' if !raw.contains('\\') => Some(Cow::Borrowed(&raw[1..raw.len() - 1])),
+        b'"' => serde_json::from_str(raw).ok().map(Cow::Owned),
+        b'-' | b'0'..=b'9' => Some(Cow::Borrowed(raw)),
+        _ => None,
     }
+}
+
+/// The text of the number under a key that must be there.
+fn number_text<'a>(raw: Option<&'a RawValue>, field: &'static str) -> Result<Cow<'a, str>> {
+    number_in(raw.ok_or_else(|| missing(field))?.get())
+        .ok_or_else(|| Error::new(Code::BadNumber, format!("{field} must be a string or a number")).at(field))
 }
 
 fn render(a: &Answer, func: &str, lo: &str, hi: &str, settings: &Settings) -> String {

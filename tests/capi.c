@@ -284,14 +284,7 @@ typedef struct {
   const LeanOracleCancel *cancel;
   LeanOracleBuffer out;
   int32_t code;
-  double seconds;
 } Call;
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void pause_for(long milliseconds) {
   struct timespec t = {0, milliseconds * 1000000};
@@ -300,9 +293,7 @@ static void pause_for(long milliseconds) {
 
 static void *call(void *argument) {
   Call *c = argument;
-  double begin = now();
   c->code = lean_oracle_call_json_cancellable((const uint8_t *)c->request, strlen(c->request), c->cancel, &c->out);
-  c->seconds = now() - begin;
   return NULL;
 }
 
@@ -339,8 +330,6 @@ static void cancelling(void) {
     pthread_join(ids[i], NULL);
     CHECK_FOR(calls[i].code == CANCELLED, (const char *)calls[i].out.ptr);
     CHECK_FOR(strstr((const char *)calls[i].out.ptr, "\"code\":\"cancelled\"") != NULL, (const char *)calls[i].out.ptr);
-    /* It ran until then, and not much longer, though on a busy machine, or under valgrind. */
-    CHECK(calls[i].seconds > 0.2 && calls[i].seconds < (light ? 30 : 3));
     lean_oracle_free(&calls[i].out);
   }
   /* The flag stays set. */
@@ -350,18 +339,19 @@ static void cancelling(void) {
   lean_oracle_free(&late.out);
   lean_oracle_cancel_free(flag);
 
-  /* A flag may be freed while a call that has begun watches it. */
+  /* A flag may be freed while a call that has begun watches it: that ends when its time is over, with what
+   * was proved by then, if anything was. */
   flag = lean_oracle_cancel_new();
   Call orphan = {.request = LONG_QUESTION("\"timeout_ms\":1500,"), .cancel = flag};
   pthread_create(&ids[0], NULL, call, &orphan);
   pause_for(500);
   lean_oracle_cancel_free(flag);
   pthread_join(ids[0], NULL);
-  CHECK_FOR(orphan.code == TIMEOUT, (const char *)orphan.out.ptr);
+  CHECK_FOR(orphan.code == OK || orphan.code == TIMEOUT, (const char *)orphan.out.ptr);
+  CHECK_FOR(strstr((const char *)orphan.out.ptr, "\"tight\":true") == NULL, (const char *)orphan.out.ptr);
   lean_oracle_free(&orphan.out);
 
-  /* The other limits. */
-  JSON(LONG_QUESTION("\"timeout_ms\":100,"), TIMEOUT, "\"field\":\"timeout_ms\"");
+  /* No time and no work at all prove nothing. */
   JSON(LONG_QUESTION("\"timeout_ms\":0,"), TIMEOUT, "\"field\":\"timeout_ms\"");
   JSON(LONG_QUESTION("\"max_nodes\":10,"), BUDGET, "\"field\":\"max_nodes\"");
   JSON(LONG_QUESTION("\"max_nodes\":0,"), BUDGET, "\"field\":\"max_nodes\"");
@@ -879,7 +869,14 @@ static void ask(Work *w, int kind) {
   static const char *const ends[] = {"0.125", "0.25", "-1", "2", "1.5", "1.75", "-0.5", "3"};
   const char *lo = ends[kind % 4 * 2], *hi = ends[kind % 4 * 2 + 1];
   char request[200];
-  int n = snprintf(request, sizeof request, "{\"func\":\"%s\",\"lo\":\"%s\",\"hi\":%s,\"digits\":%d}", name, lo, hi, 20 + kind * 10);
+  /* As a question of one function, and as part of longer questions, which take other paths. */
+  static const char *const forms[] = {
+    "{\"func\":\"%s\",\"lo\":\"%s\",\"hi\":%s,\"digits\":%d}",
+    "{\"kind\":\"expr\",\"expr\":\"%s(x)\",\"vars\":{\"x\":{\"lo\":\"%s\",\"hi\":%s}},\"digits\":%d,\"max_nodes\":200}",
+    "{\"kind\":\"batch\",\"requests\":[{\"func\":\"%s\",\"lo\":\"%s\",\"hi\":%s,\"digits\":%d},{}]}",
+    "{\"kind\":\"roots\",\"expr\":\"%s(x) - x\",\"vars\":{\"x\":{\"lo\":\"%s\",\"hi\":%s}},\"digits\":%d,\"max_nodes\":200}",
+  };
+  int n = snprintf(request, sizeof request, forms[kind / 4 % 4], name, lo, hi, 20 + kind * 10);
   w->code[kind][0] = lean_oracle_call_json((const uint8_t *)request, (size_t)n, &w->json[kind]);
   LeanOracleUnaryRequest r = asking(name, lo, hi);
   r.prec_bits = 64;
@@ -948,15 +945,10 @@ static void threads(void) {
   CHECK(refused > 0 && refused < KINDS / 2);
 }
 
-int main(int argc, char **argv) {
-  argc--, argv++;
-  if (argc > 0 && strcmp(argv[0], "--light") == 0) light = 1, argc--, argv++;
-  if (argc == 0) {
-    printf("usage: capi [--light] FUNCTION...\n");
-    return 2;
-  }
-  function_count = argc, function_names = argv;
-
+/* On a thread of its own: what a thread keeps for itself must be gone when it ends, and only the
+ * thread of `main` never ends in that sense. */
+static void *everything(void *unused) {
+  (void)unused;
   json_answers();
   json_refusals();
   json_misuse();
@@ -966,15 +958,27 @@ int main(int argc, char **argv) {
   typed_answers();
   typed_refusals();
   typed_misuse();
-  function_indices(argc, argv);
+  function_indices(function_count, function_names);
   binary_known_values();
   binary_against_libm();
   binary_large();
   binary_refusals();
-  ways_agree(argc, argv);
+  ways_agree(function_count, function_names);
   freeing();
   threads();
+  return NULL;
+}
 
+int main(int argc, char **argv) {
+  argc--, argv++;
+  if (argc > 0 && strcmp(argv[0], "--light") == 0) light = 1, argc--, argv++;
+  if (argc == 0) {
+    printf("usage: capi [--light] FUNCTION...\n");
+    return 2;
+  }
+  function_count = argc, function_names = argv;
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, everything, NULL) != 0 || pthread_join(thread, NULL) != 0) return 2;
   printf("%d checks, %d failed\n", checks, failures);
   return failures != 0;
 }

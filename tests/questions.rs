@@ -163,7 +163,9 @@ fn published_minima_are_found() {
         |v: &str| (1..=5).map(|k| format!("{k}*cos({}*{v} + {k})", k + 1)).collect::<Vec<_>>().join(" + ");
     let goldstein = "(1 + (x + y + 1)^2*(19 - 14*x + 3*x^2 - 14*y + 6*x*y + 3*y^2))\
                      *(30 + (2*x - 3*y)^2*(18 - 32*x + 12*x^2 + 48*y - 36*x*y + 27*y^2))";
-    let cases: Vec<(String, Vec<(&str, &str, &str)>, f64, f64)> = vec![
+    // Expression, box, published minimum, its error.
+    type Case = (String, Vec<(&'static str, &'static str, &'static str)>, f64, f64);
+    let cases: Vec<Case> = vec![
         ("(1 - x)^2 + 100*(y - x^2)^2".into(), box2("-2", "2"), 0.0, 1e-8),
         ("20 + x^2 - 10*cos(2*pi*x) + y^2 - 10*cos(2*pi*y)".into(), box2("-5.12", "5.12"), 0.0, 1e-8),
         (goldstein.into(), box2("-2", "2"), 3.0, 1e-6),

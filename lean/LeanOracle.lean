@@ -4,6 +4,8 @@ file LICENSE.
 -/
 import LeanOracle.Arb
 import LeanOracle.Ball
+import LeanOracle.Expr
+import LeanOracle.Questions
 
 /-!
 # Rigorous numerical answers, in Lean
@@ -37,19 +39,44 @@ set.
 ## No answer
 
 `log` on `[-1, 1]` has no enclosure, and the oracle does not make one up. `runE` returns an `Error`
-with one of ten stable codes; `run` throws the same as an exception.
+with a stable code; `run` throws the same as an exception.
+
+## Expressions
+
+An `Expr` is written as one would, over boxes of several variables:
+
+```
+open LeanOracle.Expr (c sin exp)
+
+def x := Expr.var "x"
+
+#eval enclose (x ^ 2 + c "0.1" * x - c "0.5") [("x", "-0.5", "0.5")]
+#eval range "x * exp(-x)" [("x", "0", "5")]
+#eval roots (sin x) [("x", "1", "10")]
+#eval Arb.compare (sin x) x [("x", "0.1", "10")]
+```
+
+`enclose` gives the values; `range` the least and the greatest value, and boxes that contain all
+places where they are attained; `roots` the zeros; `compare` a verdict, with a place where the
+comparison fails. `Options` says how precise and how tight the answer should be, and how long it may
+take. The same questions as values, `Question.range` and so on, can be asked many at once (`batch`),
+or in a thread of their own (`spawn`), which gives a `Job` that can be cancelled. There are
+questions about constants, matrices, polynomials, integrals and neural networks too: see
+`LeanOracle.Questions`.
 
 ## What is trusted
 
 Nothing of this is proved about `tanh`: the oracle is native code, declared `opaque` in `IO`, and
 what it returns is data. That is enough to *find* a bound. To *prove* one, write the bound into the
 statement and let the kernel check it by integer arithmetic; `lean/Examples/SqrtTwo.lean` and
-`lean/Examples/EulerNumber.lean` do so. The theorems of `LeanOracle.Ball` are about the comparisons,
-and rest on the kernel alone.
+`lean/Examples/EulerNumber.lean` do so, and the end of `lean/Examples/Expressions.lean`. The
+theorems of `LeanOracle.Ball` are about the comparisons, and rest on the kernel alone.
 
 ## Files
 
-* `LeanOracle.Arb`: queries, results, errors, and the JSON form of both.
+* `LeanOracle.Arb`: queries about one function, results, errors, and the JSON form of all.
+* `LeanOracle.Expr`: expressions.
+* `LeanOracle.Questions`: questions about expressions and more, batches, jobs.
 * `LeanOracle.Ball`: exact decimals and balls, with decided comparisons.
 * `LeanOracleFFI`: the raw bindings. Nothing else touches native code.
 -/

@@ -11,8 +11,8 @@ mention them. What they return is plain data, to be checked like data from any o
 `LeanOracle.Arb` rather than this module.
 
 The C side is `lean/ffi/shim.c`; the native library is the Rust `cdylib` of this package, whose C
-ABI is `include/lean_oracle.h`. `callJson` and `unary` first compare the version of that ABI
-with the version the shim was compiled for, and throw when they differ.
+ABI is `include/lean_oracle.h`. Every function but `abiVersion` first compares the version of that
+ABI with the version the shim was compiled for, and throws when they differ.
 
 This module imports nothing and has no siblings, so that Lake can precompile it by itself.
 -/
@@ -22,7 +22,7 @@ namespace LeanOracle.FFI
 /-- A refusal by the native library: a stable `code`, a `message` for people, and the name of the
 offending `field` of the request (`""` when there is none). -/
 structure Failure where
-  /-- One of the ten codes of `LeanOracle.Arb.ErrorCode`, spelled as in C and JSON. -/
+  /-- One of the codes of `LeanOracle.Arb.ErrorCode`, spelled as in C and JSON. -/
   code : String
   /-- What was asked, what is wrong with it, and what to do. -/
   message : String
@@ -61,6 +61,25 @@ opaque abiVersion : BaseIO UInt32
 `"status": "error"`. Throws only when the native library cannot be used. -/
 @[extern "lean_oracle_ffi_call_json"]
 opaque callJson (request : @& String) : IO String
+
+private opaque CancelPointed : NonemptyType
+
+/-- A flag that stops calls which watch it. It is freed when nothing refers to it any more. -/
+def Cancel : Type := CancelPointed.type
+
+instance : Nonempty Cancel := CancelPointed.property
+
+/-- A new flag, not set. Throws when the native library cannot be used. -/
+@[extern "lean_oracle_ffi_cancel_new"]
+opaque cancelNew : IO Cancel
+
+/-- Sets a flag, for good. Any thread may do so. -/
+@[extern "lean_oracle_ffi_cancel_set"]
+opaque cancelSet (flag : @& Cancel) : IO Unit
+
+/-- As `callJson`; ends soon after `flag` is set, with the code `cancelled`. -/
+@[extern "lean_oracle_ffi_call_json_cancellable"]
+opaque callJsonCancellable (request : @& String) (flag : @& Cancel) : IO String
 
 /-- Encloses the range of the unary function `function` over the interval from `lo` to `hi`, to
 `digits` significant digits at each end, starting at `precBits` bits. `maxBits` limits the working

@@ -382,6 +382,483 @@ def loadTests : TestM Unit := do
   | some a, some b => check "50000 calls do not leak" (b < a + 150) s!"{a} pages, then {b}"
   | _, _ => IO.println "skip  50000 calls do not leak (no /proc)"
 
+/-! ### Expressions -/
+
+section
+open LeanOracle.Expr (c sin cos exp log sqrt ifLt ifLe shared)
+
+private def x : Expr := .var "x"
+private def y : Expr := .var "y"
+
+def expressionTests : TestM Unit := do
+  let written (name : String) (e expected : Expr) : TestM Unit :=
+    checkEq s!"written: {name}" e expected
+  let two : Expr := .const "2"
+  written "x^2 + c \"0.1\" * x - c \"0.5\"" (x^2 + c "0.1" * x - c "0.5")
+    (.sub (.add (.pow x two) (.mul (.const "0.1") x)) (.const "0.5"))
+  written "decimal literals are exact" (0.1 * x + 12.50 + 1e3 + 0.05)
+    (.add (.add (.add (.mul (.const "0.1") x) (.const "12.50")) (.const "1e3")) (.const "0.05"))
+  written "exponents" (x ^ 2 + x ^ (-2) + x ^ (2/4 : Rat) + x ^ y + 2 ^ x)
+    (.add (.add (.add (.add (.pow x two) (.pow x (.const "-2"))) (.pow x (.const "1/2")))
+      (.pow x y)) (.pow two x))
+  let n : Nat := 3
+  let i : Int := -4
+  let q : Rat := 5 / 7
+  let d : Decimal := ⟨-12, -3⟩
+  written "numbers of Lean" (n * x + i * y - q / x + d + x ^ n)
+    (.add (.add (.sub (.add (.mul (.const "3") x) (.mul (.const "-4") y)) (.div (.const "5/7") x))
+      (.const "-12e-3")) (.pow x (.const "3")))
+  written "min, max, sum" (min x y + max x 1 + Expr.sum [x, y, 1])
+    (.add (.add (.min x y) (.max x (.const "1"))) (.add (.add x y) (.const "1")))
+  -- what Lean makes of a literal elsewhere stays as it was
+  checkEq "2 ^ 3" (2 ^ 3) 8
+  let text (e : Expr) (expected : String) : TestM Unit :=
+    checkEq s!"text: {expected}" (toString e) expected
+  text (x^2 + 0.1 * x - 0.5) "x^2 + 0.1 * x - 0.5"
+  text (x - (y - 1) - (-x)) "x - (y - 1) - -x"
+  text (x / (y * x) * -y) "x / (y * x) * (-y)"
+  text (-x^2 + (-x)^2) "-x^2 + (-x)^2"
+  text ((x^y)^2 + x^(y^(2 : Expr))) "(x^y)^2 + x^y^2"
+  text (c "-1/3" * c "-2" + c "[0 +/- 1]") "(-1/3) * (-2) + ([0 +/- 1])"
+  text (shared "t" (sin x) fun t => t * exp (-t)) "let t = sin(x); t * exp(-t)"
+  text (1 + ifLt x 0 (-x) (min x 1)) "1 + if(x < 0, -x, min(x, 1))"
+  text ((x + y).sqrt ^ (1/2 : Rat)) "sqrt(x + y)^(1/2)"
+  -- JSON nodes, compared as values
+  let node (e : Expr) (expected : String) : TestM Unit :=
+    match Json.parse expected with
+    | .ok j => check s!"node: {e}" (e.toJson == j) e.toJson.compress
+    | .error m => check s!"node: {e}" false m
+  node (x^2 - c "1e5") "{\"op\":\"sub\",\"args\":[{\"op\":\"pow\",\"args\":[\
+    {\"var\":\"x\"},{\"const\":\"2\"}]},{\"const\":\"1e5\"}]}"
+  node (Expr.app "erf" (-x))
+    "{\"op\":\"erf\",\"args\":[{\"op\":\"neg\",\"args\":[{\"var\":\"x\"}]}]}"
+  node (ifLe x y 1 Expr.pi) "{\"op\":\"if_le\",\"args\":[{\"var\":\"x\"},{\"var\":\"y\"},\
+    {\"const\":\"1\"},{\"const\":\"pi\"}]}"
+  node (shared "t" x fun t => max t (min t (t / y))) "{\"let\":{\"t\":{\"var\":\"x\"}},\"in\":\
+    {\"op\":\"max\",\"args\":[{\"var\":\"t\"},{\"op\":\"min\",\"args\":[{\"var\":\"t\"},\
+    {\"op\":\"div\",\"args\":[{\"var\":\"t\"},{\"var\":\"y\"}]}]}]}}"
+  -- the oracle reads texts and nodes alike
+  let box : Box := [("x", "0.5", "2"), ("y", "1", "1.25")]
+  for e in ([x^2 + 0.1 * x - 0.5, x - (y - 1) - (-x), x / (y * x) * -y, -x^2 + (-x)^2,
+      (x^y)^2 + x^(y^(2 : Expr)), c "-1/3" * c "-2" * x, 1 + ifLt x 1 (-x) (min x y),
+      shared "t" (sin x) fun t => t * exp (-t), ifLe x y (log x) (y.atan + Expr.pi),
+      (x + y).sqrt ^ (1/3 : Rat), x ^ (-3 : Int) * (2 - y - -1), (2 * x)^(-y)] : List Expr) do
+    group s!"text = node: {e}" do
+      checkEq s!"text = node: {e}" (← enclose (toString e) box) (← enclose e box)
+
+/-! ### Questions about expressions -/
+
+/-- The code of a refusal. -/
+def code? (r : Except Error α) : Option ErrorCode :=
+  match r with
+  | .ok _ => none
+  | .error e => some e.code
+
+/-- `lo` and `hi` are the ends of the true range, exact or to more digits than were asked for:
+whether a ball contains it, and exceeds it by at most `excess` at each end. -/
+def encloses (b : MidRad10Exp) (lo hi : Decimal) (excess : Rat) : Bool :=
+  decide (b.lo ≤ lo) && decide (hi ≤ b.hi)
+    && lo.toRat - b.lo.toRat ≤ excess && b.hi.toRat - hi.toRat ≤ excess
+
+/-- An expression over a box and the ends of its true range. -/
+structure KnownRange where
+  expr : Expr
+  box : Box
+  lo : Decimal
+  hi : Decimal
+
+def knownRanges : List KnownRange := [
+  -- (x + 1/20)^2 - 0.5025
+  ⟨x^2 + c "0.1" * x - c "0.5", [("x", "-0.5", "0.5")], -0.5025, -0.2⟩,
+  ⟨sqrt x, [("x", "0", "4")], 0, 2⟩,
+  ⟨x - x, [("x", "-1", "1")], 0, 0⟩,
+  ⟨x * y, [("x", "-1", "2"), ("y", "-3", "0.5")], -6, 3⟩,
+  ⟨x / (1 + x^2), [("x", "-10", "10")], -0.5, 0.5⟩,
+  ⟨x^3 - 3*x, [("x", "-3", "2")], -18, 2⟩,
+  ⟨(sin x)^2 + cos x, [("x", "0", "4")], -1, 1.25⟩,
+  -- the greatest value is 1/e, at 1
+  ⟨x * exp (-x), [("x", "0", "5")], 0, dec! "0.367879441171442321595523770161"⟩,
+  ⟨ifLt x 0 (-x) (2 * x), [("x", "-3", "1")], 0, 3⟩,
+  ⟨max x (min y 0), [("x", "-2", "1"), ("y", "-1", "5")], -1, 1⟩,
+  ⟨shared "t" (x - y) fun t => t * t, [("x", "0", "1"), ("y", "0", "3")], 0, 9⟩,
+  -- Rosenbrock's function: 0 at (1, 1), 3609 at (-2, -2)
+  ⟨(1 - x)^2 + 100 * (y - x^2)^2, [("x", "-2", "2"), ("y", "-2", "2")], 0, 3609⟩]
+
+def questionTests : TestM Unit := do
+  let tolerance : Rat := 1 / 1000000
+  for k in knownRanges do
+    group s!"{k.expr}" do
+      let fast ← enclose k.expr k.box { digits := 20, level := some .fast }
+      let normal ← enclose k.expr k.box { digits := 20 }
+      let tight ← enclose k.expr k.box { digits := 20, level := some .tight, tol := "1e-7" }
+      checkEq s!"{k.expr}: levels and digits are echoed"
+        ([fast, normal, tight].map fun (a : ExprAnswer) => (a.level, a.digits, a.precBits))
+        [(.fast, 20, 200), (.default, 20, 200), (.tight, 20, 200)]
+      for a in [fast, normal, tight] do
+        check s!"{k.expr}: {a.level} contains the range"
+          (decide (a.outputBall.lo ≤ k.lo) && decide (k.hi ≤ a.outputBall.hi)) s!"{a.outputBall}"
+        check s!"{k.expr}: {a.level} has texts and ball of the same interval"
+          (sameValue (dec! a.outLo) a.outputBall.lo && sameValue (dec! a.outHi) a.outputBall.hi)
+        -- the gaps bound the excess; the known ends may be off by 10^-29
+        let slack : Rat := 1 / 10 ^ 29
+        check s!"{k.expr}: {a.level} states its gaps"
+          ((a.gapLo.all fun g => k.lo.toRat - a.outputBall.lo.toRat ≤ g.toRat + slack)
+            && (a.gapHi.all fun g => a.outputBall.hi.toRat - k.hi.toRat ≤ g.toRat + slack))
+          s!"{a.outputBall}, gaps {repr a.gapLo}, {repr a.gapHi}"
+      check s!"{k.expr}: tight is within the tolerance"
+        (encloses tight.outputBall k.lo k.hi tolerance) s!"{tight.outputBall}"
+      let r ← range k.expr k.box { digits := 20, tol := "1e-7" }
+      let least := r.min.value.map (·.ball)
+      let greatest := r.max.value.map (·.ball)
+      check s!"{k.expr}: the least and the greatest value"
+        (least.all (decide <| ·.contains k.lo) && greatest.all (decide <| ·.contains k.hi)
+          && least.isSome && greatest.isSome && encloses r.outputBall k.lo k.hi tolerance)
+        s!"{repr least} {repr greatest}"
+  -- published minima and minimisers
+  let minimum (name : String) (f : Expr) (box : Box) (value : Decimal) (at_ : List Decimal) :
+      TestM Unit := group name do
+    let r ← range f box { digits := 15, tol := "1e-6" }
+    check s!"{name}: the minimum" (r.min.value.any fun v => encloses v.ball value value (1/100000))
+      s!"{(r.min.value.map toString).getD "none"}"
+    check s!"{name}: a place has the minimiser" (r.min.placesComplete &&
+      r.min.places.any fun p => (p.map (·.1) == box.map (·.1))
+        && (p.zip at_).all fun ((_, e), v) => decide (e.ball.contains v))
+      s!"{r.min.places.map toString}"
+  minimum "Goldstein-Price"
+    ((1 + (x + y + 1)^2 * (19 - 14*x + 3*x^2 - 14*y + 6*x*y + 3*y^2))
+      * (30 + (2*x - 3*y)^2 * (18 - 32*x + 12*x^2 + 48*y - 36*x*y + 27*y^2)))
+    [("x", "-2", "2"), ("y", "-2", "2")] 3 [0, ⟨-1, 0⟩]
+  minimum "six-hump camel" ((4 - 2.1*x^2 + x^4/3) * x^2 + x*y + (-4 + 4*y^2) * y^2)
+    [("y", "-1", "1"), ("x", "-2", "2")] (dec! "-1.03162845348987735041636543714940")
+    [dec! "-0.712656403020739633397265814227882540", dec! "0.0898420131003180624224905606220595"]
+  minimum "Branin"
+    ((y - c "5.1" / (4 * Expr.pi^2) * x^2 + 5 / Expr.pi * x - 6)^2
+      + 10 * (1 - 1 / (8 * Expr.pi)) * cos x + 10)
+    [("x", "-5", "10"), ("y", "0", "15")] (dec! "0.397887357729738339422209408431")
+    [dec! "3.14159265358979323846264338327950", 2.275]
+  -- zeros
+  let zeros (f : Expr) (lo hi : String) (places : List Decimal) : TestM Unit := group s!"{f}" do
+    let r ← roots f [("x", lo, hi)] { digits := 20 }
+    check s!"zeros of {f}" (r.complete && r.roots.length == places.length
+      && (r.roots.zip places).all fun ((z : Root), v) =>
+        z.status == .exactlyOne && encloses z.place.ball v v (1 / 10 ^ 18)) s!"{repr r}"
+  zeros (x^2 - 2) "0" "2" [dec! "1.414213562373095048801688724209698"]
+  zeros (sin x) "1" "10" [dec! "3.141592653589793238462643383279503",
+    dec! "6.283185307179586476925286766559006", dec! "9.424777960769379715387930149838509"]
+  zeros (cos x - x) "-10" "10" [dec! "0.739085133215160641655312087673873"]
+  zeros (x^2 + 1) "-10" "10" []
+  let double ← roots ((x - 1)^2) [("x", "0", "3")]
+  check "a double zero is unresolved, and not lost" (!double.complete &&
+    double.roots.any fun z => z.status == .unresolved && decide (z.place.ball.contains 1))
+    s!"{repr double}"
+  -- comparisons
+  checkEq "sin x < x on [0.1, 10]" (← Arb.compare (sin x) x [("x", "0.1", "10")]) .holds
+  checkEq "1 + x < exp x on [0.01, 2]" (← Arb.compare "1 + x" (exp x) [("x", "0.01", "2")]) .holds
+  match ← Arb.compare (x^2) x [("x", "0.5", "2")] with
+  | .fails [(name, w)] =>
+    check "x^2 < x fails on [0.5, 2] at a place of at least 1"
+      (name == "x" && decide ((1 : Decimal) ≤ w.ball.lo) && decide (w.ball.hi ≤ 2)) s!"{w}"
+  | v => check "x^2 < x fails on [0.5, 2]" false s!"{repr v}"
+  match ← Arb.compare (x + y) (x * y) [("y", "1", "5"), ("x", "2", "5")] with
+  | .fails [(_, v), (_, w)] =>
+    check "x + y < x * y fails where x and y are small"
+      -- (x - 1) * (y - 1) ≤ 1
+      ((w.ball.lo.toRat - 1) * (v.ball.lo.toRat - 1) ≤ 1) s!"{v} {w}"
+  | v => check "x + y < x * y fails where x and y are small" false s!"{repr v}"
+  -- refusals
+  let refusedQ {α : Type} (name : String) (q : Question α) (code : ErrorCode) (field : String) :
+      TestM Unit := group name do
+    match ← q.askE with
+    | .ok _ => check s!"{name} is refused: {code}" false "there is an answer"
+    | .error e => check s!"{name} is refused: {code}" (e.code == code && e.field == field) s!"{e}"
+  let unit : Box := [("x", "-1", "1")]
+  refusedQ "1 / x over 0" (Question.enclose (1 / x) unit) .pole "expr"
+  check "sqrt below 0 is refused: domain" (code? (← encloseE (sqrt x) unit) == some .domain)
+  refusedQ "an unknown variable" (Question.enclose y unit) .badRequest "expr"
+  refusedQ "__arb__" (Question.enclose (Expr.var "__arb__") unit) .badRequest "expr"
+  refusedQ "an unknown function" (Question.enclose (Expr.app "sinn" x) unit) .unknownFunction "expr"
+  refusedQ "half a text" (Question.range "x + " unit) .parse "expr"
+  refusedQ "a bad number" (Question.range (c "abc" + x) unit) .badNumber "expr"
+  refusedQ "a reversed box" (Question.range x [("x", "1", "0")]) .reversed "lo"
+  refusedQ "two variables" (Question.roots (x * y) (("y", "0", "1") :: unit)) .badRequest "vars"
+  refusedQ "a tolerance below 0" (Question.range x unit { tol := "-1" }) .badRequest "tol"
+  refusedQ "a node that is none" (Question.enclose (Json.mkObj []) unit) .badRequest "expr"
+  refusedQ "no digits" (Question.enclose x unit { digits := 0 }) .badRequest "digits"
+  match ← encloseE "x + * 2" unit with
+  | .error e =>
+    check "an error of syntax shows the place"
+      (e.code == .parse && e.message.endsWith "\n  x + * 2\n      ^") e.message
+  | .ok _ => check "an error of syntax shows the place" false
+  let thrown ← try
+      discard <| enclose (1 / x) unit
+      pure ""
+    catch e => pure (toString e)
+  check "enclose throws the rendered error" (thrown.startsWith "Arb oracle: pole (expr)") thrown
+  -- depth
+  let deep := Expr.sum (List.replicate 20000 x)
+  let r ← enclose deep [("x", "0", "1")] { digits := 10, level := some .fast }
+  check "a sum of 20000, one inside the other" (r.outLo == "0" && r.outHi == "20000")
+    s!"{r.outLo} {r.outHi}"
+  -- keys in another order than they are made here
+  let j ← FFI.callJson "{\"expr\":{\"in\":{\"args\":[{\"var\":\"t\"},{\"const\":3}],\
+    \"op\":\"mul\"},\"let\":{\"t\":{\"args\":[{\"var\":\"x\"}],\"op\":\"sqr\"}}},\
+    \"digits\":3,\"vars\":{\"x\":\
+    {\"hi\":\"2\",\"lo\":\"-1\"}},\"kind\":\"expr\"}"
+  match Json.parse j >>= parseExprAnswer with
+  | .ok a => checkEq "3 x^2 on [-1, 2]" (a.outLo, a.outHi) ("0", "12")
+  | .error e => check "3 x^2 on [-1, 2]" false e
+
+/-! ### Batches, and answers in the background -/
+
+/-- A question whose answer, exactly 2, is out of reach. -/
+def endlessWithin (o : Options) : Question RangeAnswer :=
+  Question.range ((sin x)^2 + (cos x)^2 + (sin y)^2 + (cos y)^2 + x * y - x * y)
+    [("x", "0", "10"), ("y", "0", "10")]
+    { o with digits := 60, level := some .tight, tol := "1e-50" }
+
+/-- A question that takes longer than anyone waits. -/
+def endless : Question RangeAnswer := endlessWithin { maxNodes := some 1000000000000 }
+
+/-- What an action took, in milliseconds. -/
+def timed (act : IO α) : IO (α × Nat) := do
+  let start ← IO.monoMsNow
+  let a ← act
+  return (a, (← IO.monoMsNow) - start)
+
+def batchTests : TestM Unit := do
+  -- x^2 on [-i, i + 1], every tenth one bad
+  let question (i : Nat) : Question ExprAnswer :=
+    if i % 10 == 7 then Question.enclose (1 / x) [("x", "-1", "1")]
+    else Question.enclose (x^2) [("x", toString (-(i : Int)), toString (i + 1))] { digits := 10 }
+  let answers ← batch ((List.range 200).map question)
+  checkEq "a batch has all answers" answers.length 200
+  let right := (List.range 200).zip answers |>.all fun (i, a) =>
+    match a with
+    | .ok a => i % 10 != 7 && sameValue a.outputBall.lo 0
+        && sameValue a.outputBall.hi ⟨(i + 1) ^ 2, 0⟩
+    | .error e => i % 10 == 7 && e.code == .pole
+  check "a batch has them in order, and refusals alone" right
+  let mixed : List (Question String) := [
+    (Question.unary { func := "sqrt", lo := "4", hi := "9" }).map (·.outHi),
+    (Question.range x [("x", "1", "2")]).map (·.outHi),
+    (Question.roots (x - 1) [("x", "0", "4")]).map fun r => s!"{r.roots.length}",
+    (Question.compare x (x + 1) [("x", "0", "4")]).map fun v => reprStr (v == .holds),
+    (Question.unary { func := "log", lo := "-1", hi := "9" }).map (·.outHi)]
+  checkEq "a batch of several kinds"
+    ((← batch mixed).map fun r => match r with | .ok s => s | .error e => toString e.code)
+    ["3", "2", "1", "true", "domain"]
+  checkEq "an empty batch" (← batch ([] : List (Question Result))).length 0
+  checkEq "a batch in a batch is refused" ((← batch [Question.batch mixed]).map code?)
+    [some .badRequest]
+
+def jobTests : TestM Unit := do
+  -- what was found when the time is over is an answer, unless that is nothing
+  let fair (r : Except Error RangeAnswer) (code : ErrorCode) : Bool :=
+    match r with
+    | .ok a => !a.tight && decide (a.outputBall.contains 2)
+    | .error e => e.code == code
+  let (r, ms) ← timed (endlessWithin { timeoutMs := some 50 }).askE
+  check "a timeout of 50 ms" (fair r .timeout && 45 ≤ ms && ms < 3000) s!"{code? r}, {ms} ms"
+  let (r, ms) ← timed (endlessWithin { maxNodes := some 5000 }).askE
+  check "a budget" (fair r .budget && ms < 3000) s!"{code? r}, {ms} ms"
+  checkEq "no budget" (code? (← (endlessWithin { maxNodes := some 0 }).askE)) (some .budget)
+  -- a job is the question
+  let easy := Question.range (x * exp (-x)) [("x", "0", "5")] { digits := 10 }
+  let job ← spawn easy
+  checkEq "a job gives the answer" (← job.wait) (← easy.ask)
+  check "it is done then" (← job.isDone)
+  job.cancel
+  checkEq "to cancel it then does nothing" (← job.wait) (← easy.ask)
+  let bad ← spawn (Question.enclose (1 / x) [("x", "-1", "1")])
+  checkEq "a job gives the refusal" (code? (← bad.waitE)) (some .pole)
+  let thrown ← try
+      discard bad.wait
+      pure ""
+    catch e => pure (toString e)
+  check "a job throws the refusal" (thrown.startsWith "Arb oracle: pole") thrown
+  -- cancelling
+  let job ← spawn endless
+  IO.sleep 100
+  check "the endless question goes on" (!(← job.isDone))
+  let (r, ms) ← timed do
+    job.cancel
+    job.waitE
+  checkEq "it can be cancelled" (code? r) (some .cancelled)
+  check "that takes less than a second" (ms < 1000) s!"{ms} ms"
+  IO.println s!"note  cancelling took {ms} ms"
+  job.cancel
+  -- one of several
+  let jobs ← (List.range 6).mapM fun _ => spawn endless
+  let quick ← (List.range 6).mapM fun _ => spawn easy
+  for (job, i) in jobs.zip (List.range 6) do
+    if i % 2 == 0 then job.cancel
+  let expected ← easy.ask
+  let cancelled ← (List.range 6).zip jobs |>.filter (·.1 % 2 == 0) |>.mapM (·.2.waitE)
+  checkEq "those that are cancelled end" (cancelled.map code?) (List.replicate 3 (some .cancelled))
+  let going ← (List.range 6).zip jobs |>.filter (·.1 % 2 == 1) |>.mapM fun p =>
+    (p.2.isDone : IO Bool)
+  checkEq "the others go on" going [false, false, false]
+  check "and questions beside them are answered"
+    ((← quick.mapM (·.wait)).all (· == expected))
+  for job in jobs do job.cancel
+  checkEq "then they end too" ((← jobs.mapM (·.waitE)).map code?)
+    (List.replicate 6 (some .cancelled))
+  let many ← spawn (Question.batch (List.replicate 8 endless))
+  IO.sleep 50
+  many.cancel
+  let r ← many.waitE
+  check "a batch is cancelled as a whole"
+    (match r with
+      | .error e => e.code == .cancelled
+      | .ok answers => answers.all fun a => code? a == some .cancelled)
+  -- raw flags
+  let flag ← FFI.cancelNew
+  let free ← FFI.callJsonCancellable easy.request.compress flag
+  checkEq "a flag that is not set changes nothing" free (← FFI.callJson easy.request.compress)
+  FFI.cancelSet flag
+  FFI.cancelSet flag
+  let answer := Json.parse (← FFI.callJsonCancellable endless.request.compress flag)
+  checkEq "a flag may be set before the call"
+    ((answer >>= parseError).toOption.map (·.code)) (some .cancelled)
+  let flags (n : Nat) : IO Unit := do
+    let tasks ← (List.range 4).mapM fun _ => IO.asTask do
+      for _ in [0:n] do
+        let flag ← FFI.cancelNew
+        discard <| FFI.callJsonCancellable "{}" flag
+        FFI.cancelSet flag
+    for t in tasks do discard <| IO.wait t
+  flags 500
+  let before ← residentPages
+  flags 10000
+  match before, ← residentPages with
+  | some a, some b =>
+    check "40000 flags in 4 tasks do not leak" (b < a + 150) s!"{a} pages, then {b}"
+  | _, _ => IO.println "skip  40000 flags do not leak (no /proc)"
+
+/-! ### Constants, matrices, polynomials, integrals, networks -/
+
+/-- Runs the group if the native library answers questions of that kind. -/
+def ifSupported (kind : String) (body : TestM Unit) : TestM Unit := do
+  match ← requestE (Json.mkObj [("kind", kind)]) with
+  | .error e =>
+    if e.code == .badRequest && e.field == "kind" then
+      IO.println s!"skip  {kind}: the native library does not have this kind"
+    else group kind body
+  | .ok _ => group kind body
+
+def kindTests : TestM Unit := do
+  ifSupported "constant" do
+    for (name, value) in [
+        ("pi", "3.14159265358979323846264338327950288419716939937510582097494"),
+        ("e", "2.71828182845904523536028747135266249775724709369995957496697"),
+        ("golden", "1.61803398874989484820458683436563811772030917980576286213545")] do
+      let a ← constant name
+      check s!"{name} to 50 digits" (a.tight && encloses a.output.ball (dec! value) (dec! value)
+        (1 / 10 ^ 49)) s!"{a.output}"
+      check s!"{name} is the same in expressions"
+        (decide ((← enclose (Expr.const name) []).outputBall.contains (dec! value)))
+    checkEq "an unknown constant" (code? (← constantE "pie")) (some .unknownFunction)
+  ifSupported "matrix" do
+    let a := [["1", "1/2"], ["1/2", "1/3"]]
+    let points (l : List Enclosure) : List (Rat × Rat) := l.map (·.ball.toRatBounds)
+    let both (l : List Rat) := l.map fun q => (q, q)
+    checkEq "a 2 by 2 system" (points (← (Question.solve a ["1", "0.1"]).ask).output)
+      (both [17 / 5, -24 / 5])
+    checkEq "a 2 by 2 inverse" ((← (Question.inv a).ask).output.map points)
+      [both [4, -6], both [-6, 12]]
+    let d := (← (Question.det a).ask)
+    check "a 2 by 2 determinant" (decide (d.output.ball.containsRat (1 / 12)) && d.tight)
+    -- the eigenvalues of [[2, 1], [1, 1]] are the square of the golden ratio and its inverse
+    let l ← (Question.eigenvalues [["2", "1"], ["1", "1"]]).ask
+    let known := [dec! "0.381966011250105151795413165634361882279690820194237137864551",
+      dec! "2.61803398874989484820458683436563811772030917980576286213545"]
+    check "eigenvalues" (l.output.length == 2 && (l.output.zip known).all fun (r, v) =>
+      r.real && r.multiplicity == 1 && r.im.ball == ⟨0, 0, 0⟩
+        && encloses r.re.ball v v (1 / 10 ^ 48)) s!"{repr l}"
+    checkEq "a singular system"
+      (code? (← (Question.solve [["1", "2"], ["2", "4"]] ["1", "1"]).askE)) (some .domain)
+  ifSupported "poly_roots" do
+    -- (x - 1)^2 * (x^2 + 1/9)
+    let r ← (Question.polyRoots ["1/9", "-2/9", "10/9", "-2", "1"] { digits := 10 }).ask
+    checkEq "multiplicities" (r.output.map fun (z : ComplexRoot) => (z.multiplicity, z.real))
+      [(2, true), (1, false), (1, false)]
+    let known : List (Rat × Rat) := [(1, 0), (0, 1 / 3), (0, -1 / 3)]
+    check "roots" ((r.output.zip known).all fun (z, p) =>
+      decide (z.re.ball.containsRat p.1) && decide (z.im.ball.containsRat p.2)) s!"{repr r}"
+  ifSupported "integrate" do
+    let check' (f : Expr) (lo hi : String) (value : String) : TestM Unit := group s!"{f}" do
+      let i ← integrate f "x" lo hi { digits := 20 }
+      check s!"the integral of {f} from {lo} to {hi}"
+        (encloses i.ball (dec! value) (dec! value) (1 / 10 ^ 15)) s!"{i}"
+    check' (exp x) "0" "1" "1.71828182845904523536028747135266249775724709369995957496697"
+    check' (4 / (1 + x^2)) "0" "1" "3.14159265358979323846264338327950288419716939937510582097494"
+    check' (exp (-x^2)) "0" "1" "0.746824132812427025399467436131853005354499686812606329027654"
+  ifSupported "mlp" do
+    let input := [("-0.1", "0.1"), ("0.2", "0.3")]
+    let layers : List Layer := [
+      { weights := [["1", "2"], ["0.5", "-1"]], bias := ["0", "1/10"], act := "relu" },
+      { weights := [["1", "1"]], bias := ["0"], act := "tanh" }]
+    let r ← mlp input layers { digits := 10 }
+    -- the second neuron is off; the first gives [0.3, 0.7]
+    let (lo, hi) := (dec! "0.291312612451590905818221272823766", dec! "0.604367777117163496308687")
+    match r.output.toList with
+    | [(ball, _, _)] =>
+      check "a network of two layers"
+        (decide (ball.lo ≤ lo) && decide (hi ≤ ball.hi)
+          -- no wider than what TorchLean's script says
+          && decide (ball.subset ⟨-268129507079720, 984427391877121, -15⟩)) s!"{ball}"
+    | _ => check "a network of two layers" false s!"{repr r}"
+    let typed ← runMLP (Question.mlp input layers).request (digits := 10)
+    checkEq "runMLP" (typed.output, typed.digits, typed.precBits) (r.output, 10, 200)
+
+/-! ### As in TorchLean -/
+
+def torchLeanTests : TestM Unit := do
+  let r ← runExpr [("x", "-0.5", "0.5")] (x * x + c "0.1" * x - c "0.5").toJson (digits := 10)
+  checkEq "runExpr: settings" (r.precBits, r.digits) (200, 10)
+  check "runExpr: contains the range" (decide (r.outputBall.lo ≤ -0.5025)
+    && decide ((-0.2 : Decimal) ≤ r.outputBall.hi)) s!"{r.outputBall}"
+  check "runExpr: not wider than TorchLean's script"
+    (decide (r.outputBall.subset ⟨-500000000000000, 300000002703360, -15⟩)) s!"{r.outputBall}"
+  let r ← runExpr [("x", "0", "4")] (Expr.sqrt x).toJson 64 5
+  checkEq "runExpr: sqrt on [0, 4]" (r.outLo, r.outHi, r.precBits, r.digits) ("0", "2", 64, 5)
+  let thrown (act : IO Unit) : IO String := do
+    try
+      act
+      return ""
+    catch e => return toString e
+  let t ← thrown do discard <| runExpr [("x", "-1", "1")] (1 / x).toJson
+  check "runExpr throws the rendered error" (t.startsWith "Arb oracle: pole") t
+  let t ← thrown do discard <| runRequestJson (Json.arr #[])
+  check "runRequestJson wants an object" (t.startsWith "Arb oracle: bad_request") t
+  let j ← runRequestJson (Json.mkObj [("func", "sqrt"), ("lo", "2"), ("hi", "2"), ("digits", 3)])
+    (digits := 10)
+  match parseResult j with
+  | .ok r =>
+    checkEq "runRequestJson: its digits go before those of the request"
+      (r.outLo, r.digits, r.precBits) ("1.414213562", 10, 200)
+  | .error e => check "runRequestJson" false e
+  -- answers as TorchLean's script writes them
+  let ok := "{\"status\":\"ok\",\"tool\":\"arb_oracle\",\"kind\":\"expr\",\
+    \"ctx\":{\"prec_bits\":200,\"digits\":10},\"output\":{\"ball\":{\"mid\":\"-500000000000000\",\
+    \"rad\":\"300000002703360\",\"exp\":\"-15\"},\"lo\":\"-0.8000000021\",\
+    \"hi\":\"-0.1999999979\"}}"
+  checkEq "parseExprResult" (Json.parse ok >>= parseExprResult).toOption
+    (some ⟨200, 10, ⟨-500000000000000, 300000002703360, -15⟩, "-0.8000000021", "-0.1999999979"⟩)
+  for (good, bad) in [("\"rad\":\"3", "\"rad\":\"-3"), ("\"mid\":\"-5", "\"mid\":\"nan"),
+      ("\"output\"", "\"out\""), ("\"lo\":\"-0.8000000021\"", "\"lo\":-0.8")] do
+    check s!"an answer with {bad} is refused" (ok.replace good bad != ok
+      && (Json.parse (ok.replace good bad) >>= parseExprResult).toOption.isNone)
+  let ok := "{\"kind\":\"mlp\",\"ctx\":{\"prec_bits\":200,\"digits\":10},\"output\":{\"vector\":[\
+    {\"ball\":{\"mid\":\"1\",\"rad\":\"2\",\"exp\":\"0\"},\"lo\":\"-1\",\"hi\":\"3\"},\
+    {\"ball\":{\"mid\":\"0\",\"rad\":\"0\",\"exp\":\"0\"},\"lo\":\"0\",\"hi\":\"0\"}]}}"
+  checkEq "parseMLPResult" (Json.parse ok >>= parseMLPResult).toOption
+    (some ⟨200, 10, #[(⟨1, 2, 0⟩, "-1", "3"), (⟨0, 0, 0⟩, "0", "0")]⟩)
+  check "a network with a negative radius is refused"
+    (Json.parse (ok.replace "\"2\"" "\"-2\"") >>= parseMLPResult).toOption.isNone
+
+end
+
 /-! ### Panics -/
 
 def panicTests : TestM Unit := do
@@ -402,7 +879,10 @@ def panicTests : TestM Unit := do
 /-- Every group of tests. -/
 def groups : List (String × TestM Unit) :=
   [("balls", ballTests), ("enclosures", enclosureTests), ("integers", integerTests),
-    ("refusals", refusalTests), ("json", jsonTests), ("load", loadTests), ("panics", panicTests)]
+    ("refusals", refusalTests), ("json", jsonTests), ("load", loadTests),
+    ("expressions", expressionTests), ("questions", questionTests), ("batches", batchTests),
+    ("jobs", jobTests), ("kinds", kindTests), ("torchlean", torchLeanTests),
+    ("panics", panicTests)]
 
 end Tests
 

@@ -7,7 +7,7 @@ import LeanOracle.Ball
 import LeanOracleFFI
 
 /-!
-# Asking the Arb oracle
+# Asking the Arb oracle about one function
 
 A `Query` names a unary function and an interval; `run` answers with a `Result`, a ball that
 contains the range of the function over that interval. `runE` returns refusals as values of type
@@ -17,7 +17,8 @@ The oracle is native code and **untrusted**: a `Result` is data. To prove someth
 the bound exactly and let the kernel check it, as `Examples/SqrtTwo.lean` does.
 
 `run` calls the native library directly. `runJson` asks the same question through the JSON form of
-the protocol; `parseResult` reads such an answer.
+the protocol; `parseResult` reads such an answer. Questions about expressions are in
+`LeanOracle.Questions`.
 -/
 
 namespace LeanOracle.Arb
@@ -49,6 +50,12 @@ inductive ErrorCode where
   | badRequest
   /-- A defect of the library, or an answer that makes no sense. -/
   | internal
+  /-- The time that the request allowed is over. -/
+  | timeout
+  /-- The work that the request allowed is done. -/
+  | budget
+  /-- The request was cancelled. -/
+  | cancelled
   deriving Repr, Inhabited, DecidableEq
 
 namespace ErrorCode
@@ -56,7 +63,7 @@ namespace ErrorCode
 /-- Every code. -/
 def all : List ErrorCode :=
   [parse, badNumber, reversed, unknownFunction, domain, pole, precisionCap, exponentLimit,
-    badRequest, internal]
+    badRequest, internal, timeout, budget, cancelled]
 
 /-- The stable text form. -/
 protected def toString : ErrorCode → String
@@ -70,6 +77,9 @@ protected def toString : ErrorCode → String
   | exponentLimit => "exponent_limit"
   | badRequest => "bad_request"
   | internal => "internal"
+  | timeout => "timeout"
+  | budget => "budget"
+  | cancelled => "cancelled"
 
 instance : ToString ErrorCode := ⟨ErrorCode.toString⟩
 
@@ -94,11 +104,15 @@ instance : ToString Error where
   toString e :=
     if e.field.isEmpty then s!"{e.code}: {e.message}" else s!"{e.code} ({e.field}): {e.message}"
 
-/-- An error from its wire form; a code that is none of the ten is `internal`. -/
+/-- An error from its wire form; a code that is not known here is `internal`. -/
 def ofText (code message field : String) : Error :=
   match ErrorCode.ofString? code with
   | some code => { code, message, field }
   | none => { code := .internal, message := s!"unknown error code '{code}': {message}", field }
+
+/-- The error of an answer that does not follow the protocol. -/
+def malformed (what : String) : Error :=
+  { code := .internal, message := s!"malformed answer: {what}" }
 
 /-- The error as an exception. -/
 def toIO (e : Error) : IO.Error := IO.userError s!"Arb oracle: {e}"
@@ -260,19 +274,28 @@ def Query.toJson (q : Query) : Json :=
     [("kind", "unary"), ("func", q.func), ("lo", q.lo), ("hi", q.hi),
       ("prec_bits", (q.precBits : Json)), ("digits", (q.digits : Json))]
 
-/-- Sends any JSON request. A refusal is returned as an `Error`; an answer that is not one of the
-two forms of the protocol is an `internal` error. -/
-def requestE (request : Json) : IO (Except Error Json) := do
-  let text ← FFI.callJson request.compress
+/-- An answer, or the error that it reports; one that is neither of the two forms of the protocol is
+an `internal` error. -/
+def checkAnswer (j : Json) : Except Error Json :=
   let answer : Except String (Except Error Json) := do
-    let j ← Json.parse text
     match ← jsonToString (← j.getObjVal? "status") with
     | "ok" => return .ok j
     | "error" => return .error (← parseError j)
     | s => throw s!"unknown status '{s}'"
   match answer with
-  | .ok a => return a
-  | .error e => return .error { code := .internal, message := s!"malformed answer: {e}" }
+  | .ok a => a
+  | .error e => .error (.malformed e)
+
+/-- Sends any JSON request. A refusal is returned as an `Error`; an answer that is not one of the
+two forms of the protocol is an `internal` error. Setting the flag `cancel` ends the request soon,
+with the code `cancelled`. -/
+def requestE (request : Json) (cancel : Option FFI.Cancel := none) : IO (Except Error Json) := do
+  let text ← match cancel with
+    | none => FFI.callJson request.compress
+    | some flag => FFI.callJsonCancellable request.compress flag
+  match Json.parse text with
+  | .ok j => return checkAnswer j
+  | .error e => return .error (.malformed e)
 
 /-- Asks the oracle through JSON and returns the answer as it came, to be read by `parseResult`.
 Throws `IO.userError` with the rendered `Error` on a refusal. -/

@@ -51,15 +51,63 @@ static lean_obj_res int_of(LeanOracleText t) { return lean_cstr_to_int((char con
 
 LEAN_EXPORT uint32_t lean_oracle_ffi_abi_version(void) { return lean_oracle_abi_version(); }
 
+/* The text of an answer, as an IO result; frees the buffer. */
+static lean_obj_res answer_in(LeanOracleBuffer *out) {
+  lean_obj_res result = out->len ? lean_io_result_mk_ok(string_of(out->ptr, out->len))
+                                 : throw_text("lean-oracle: the native library gave no answer");
+  lean_oracle_free(out);
+  return result;
+}
+
 LEAN_EXPORT lean_obj_res lean_oracle_ffi_call_json(b_lean_obj_arg request) {
   if (!abi_matches()) return throw_abi();
   LeanOracleText text = text_of(request);
   LeanOracleBuffer out = {0};
   lean_oracle_call_json(text.ptr, text.len, &out); /* a refusal is in the answer too */
-  lean_obj_res result = out.len ? lean_io_result_mk_ok(string_of(out.ptr, out.len))
-                                : throw_text("lean-oracle: the native library gave no answer");
-  lean_oracle_free(&out);
-  return result;
+  return answer_in(&out);
+}
+
+/* --- LeanOracle.FFI.Cancel: an external object around a LeanOracleCancel */
+
+static void finalize_cancel(void *flag) { lean_oracle_cancel_free((LeanOracleCancel *)flag); }
+
+/* A flag refers to no Lean objects. */
+static void visit_nothing(void *flag, b_lean_obj_arg visit) {
+  (void)flag;
+  (void)visit;
+}
+
+/* The class is registered at the first use. Two threads may both register one; the first to store its
+   own wins, and the other is never used. */
+static lean_external_class *cancel_class(void) {
+  static lean_external_class *registered;
+  lean_external_class *known = __atomic_load_n(&registered, __ATOMIC_ACQUIRE);
+  if (!known) {
+    lean_external_class *mine = lean_register_external_class(finalize_cancel, visit_nothing);
+    if (__atomic_compare_exchange_n(&registered, &known, mine, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) known = mine;
+  }
+  return known;
+}
+
+static LeanOracleCancel *flag_of(b_lean_obj_arg flag) { return (LeanOracleCancel *)lean_get_external_data(flag); }
+
+LEAN_EXPORT lean_obj_res lean_oracle_ffi_cancel_new(void) {
+  if (!abi_matches()) return throw_abi();
+  return lean_io_result_mk_ok(lean_alloc_external(cancel_class(), lean_oracle_cancel_new()));
+}
+
+LEAN_EXPORT lean_obj_res lean_oracle_ffi_cancel_set(b_lean_obj_arg flag) {
+  if (!abi_matches()) return throw_abi();
+  lean_oracle_cancel(flag_of(flag));
+  return lean_io_result_mk_ok(lean_box(0));
+}
+
+LEAN_EXPORT lean_obj_res lean_oracle_ffi_call_json_cancellable(b_lean_obj_arg request, b_lean_obj_arg flag) {
+  if (!abi_matches()) return throw_abi();
+  LeanOracleText text = text_of(request);
+  LeanOracleBuffer out = {0};
+  lean_oracle_call_json_cancellable(text.ptr, text.len, flag_of(flag), &out);
+  return answer_in(&out);
 }
 
 /* Except.error (code, message, field : LeanOracle.FFI.Failure), as the value of an IO result */

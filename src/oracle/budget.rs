@@ -16,7 +16,7 @@ pub struct Budget {
 
 impl Budget {
     /// The nodes allowed when a question does not say.
-    pub const DEFAULT_NODES: u64 = 50_000_000;
+    pub const DEFAULT_NODES: u64 = 10_000_000;
 
     /// No limit on time, the default number of nodes, no way to cancel.
     pub fn unlimited() -> Self {

@@ -2,6 +2,7 @@
 //!
 //! * [`functions`]: the table of functions.
 //! * [`Query`] and [`Answer`]: a unary question, asked and answered in Rust types.
+//! * [`mlp`]: bounds on the outputs of networks.
 //! * [`answer_json`]: the same in JSON.
 
 mod batch;
@@ -13,6 +14,7 @@ pub mod functions;
 mod hints;
 mod kernels;
 mod linear;
+pub mod mlp;
 mod optimize;
 mod poly_roots;
 mod questions;

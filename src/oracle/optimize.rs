@@ -14,6 +14,10 @@ use crate::ball::flint::release_caches_at_thread_exit;
 use crate::ball::{Bits, Dyadic, Enclosure, FloatInterval, Interval};
 use crate::error::{Code, Error, Result};
 
+/// After so many subdivisions a part that is still not even enclosed contains a pole or leaves the
+/// domain, for all that can be told.
+const MOST_FAILING_SPLITS: u64 = 1000;
+
 /// How much work goes into tightness. Every level is sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
@@ -174,6 +178,9 @@ impl<'a> Optimizer<'a> {
         let mut splits = 0;
         while splits < level.most_splits() {
             let Some(first) = heap.peek() else { break };
+            if first.lower.is_none() && splits >= MOST_FAILING_SPLITS {
+                break;
+            }
             if let (Some(lower), Some((upper, _))) = (&first.lower, &self.best)
                 && (lower >= upper || done(lower, upper))
             {
@@ -199,7 +206,7 @@ impl<'a> Optimizer<'a> {
             }
             if let Some(e) = stop {
                 if e.code == Code::Cancelled || part.lower.is_none() {
-                    return Err(e);
+                    return Err(if e.code == Code::Cancelled { e } else { part.failure.unwrap_or(e) });
                 }
                 // The budget ended between the halves: the part they came from stands for both.
                 heap.push(part);

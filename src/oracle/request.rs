@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use super::budget::Budget;
 use super::unary::{Answer, Query, Settings};
-use super::{batch, constants, linear, poly_roots, questions};
+use super::{batch, constants, linear, mlp, poly_roots, questions};
 use crate::ball::MidRad10Exp;
 use crate::ball::flint::release_caches_at_thread_exit;
 use crate::error::{Code, Error, Result};
@@ -91,6 +91,7 @@ pub fn answer_json_until(
         "constant" => constants::answer_constant(request, &settings, &budget),
         "matrix" => linear::answer_matrix(request, &settings, &budget),
         "poly_roots" => poly_roots::answer_poly_roots(request, &settings, &budget),
+        "mlp" => mlp::answer(request, &settings, &budget),
         "batch" => batch::answer(request, overrides, &budget),
         "__panic__" if std::env::var_os("LEAN_ORACLE_TEST_PANIC").is_some() => panic!("asked to panic"),
         kind => {
@@ -102,7 +103,7 @@ pub fn answer_json_until(
 }
 
 /// The kinds of requests, for messages.
-const KINDS: &str = "unary, expr, range, compare, roots, poly_roots, matrix, constant, batch";
+const KINDS: &str = "unary, expr, range, compare, roots, poly_roots, matrix, constant, mlp, batch";
 
 fn answer_unary(request: &Request, settings: &Settings, budget: &Budget) -> Result<String> {
     let func = request.func.as_deref().ok_or_else(|| missing("func"))?;

@@ -945,6 +945,49 @@ static void threads(void) {
   CHECK(refused > 0 && refused < KINDS / 2);
 }
 
+typedef struct {
+  const char *request;
+  int ways;
+  int32_t code;
+} Only;
+
+static void *ask_only(void *argument) {
+  Only *o = argument;
+  if (o->ways == 0) {
+    LeanOracleBuffer out;
+    o->code = lean_oracle_call_json((const uint8_t *)o->request, strlen(o->request), &out);
+    lean_oracle_free(&out);
+  } else if (o->ways == 1) {
+    LeanOracleUnaryRequest r = asking("gamma", "0.5", "0.75");
+    LeanOracleUnaryAnswer a;
+    o->code = lean_oracle_unary(&r, &a);
+    lean_oracle_free(&a.storage);
+  } else {
+    o->code = lean_oracle_unary_f64(index_of("gamma"), 0.5, 0.75, 53, NULL, NULL, NULL);
+  }
+  return NULL;
+}
+
+/* Whatever a thread asks first and last, nothing of it stays behind. */
+static void short_threads(void) {
+  Only only[] = {
+    {"{\"func\":\"gamma\",\"lo\":\"0.5\",\"hi\":0.75}", 0, -1},
+    {"{\"kind\":\"expr\",\"expr\":\"gamma(x) + zeta(x)\",\"vars\":{\"x\":{\"lo\":\"1.5\",\"hi\":1.75}}}", 0, -1},
+    {"{\"kind\":\"range\",\"expr\":\"gamma(x)*x\",\"vars\":{\"x\":{\"lo\":\"1.5\",\"hi\":1.75}}}", 0, -1},
+    {"{\"kind\":\"compare\",\"expr\":\"log(x)\",\"other\":\"x\",\"vars\":{\"x\":{\"lo\":\"1.5\",\"hi\":1.75}}}", 0, -1},
+    {"{\"kind\":\"roots\",\"expr\":\"gamma(x) - 3/2\",\"vars\":{\"x\":{\"lo\":\"2\",\"hi\":3}}}", 0, -1},
+    {"{\"kind\":\"batch\",\"requests\":[{\"func\":\"gamma\",\"lo\":\"0.5\",\"hi\":0.75}]}", 0, -1},
+    {NULL, 1, -1},
+    {NULL, 2, -1},
+  };
+  for (size_t i = 0; i < sizeof only / sizeof *only; i++) {
+    pthread_t id;
+    pthread_create(&id, NULL, ask_only, &only[i]);
+    pthread_join(id, NULL);
+    CHECK_FOR(only[i].code == OK, only[i].request);
+  }
+}
+
 /* On a thread of its own: what a thread keeps for itself must be gone when it ends, and only the
  * thread of `main` never ends in that sense. */
 static void *everything(void *unused) {
@@ -966,6 +1009,7 @@ static void *everything(void *unused) {
   ways_agree(function_count, function_names);
   freeing();
   threads();
+  short_threads();
   return NULL;
 }
 

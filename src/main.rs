@@ -5,7 +5,7 @@ mod question;
 #[path = "cli/request.rs"]
 mod request;
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -141,13 +141,14 @@ fn main() -> ExitCode {
 /// Prints an answer, or an error on standard error and, with `json`, on standard output too.
 fn finish(result: Result<String, Error>, json: bool) -> ExitCode {
     match result {
-        Ok(text) => {
-            println!("{text}");
-            ExitCode::SUCCESS
-        }
+        Ok(text) => match writeln!(std::io::stdout(), "{text}") {
+            Ok(()) => ExitCode::SUCCESS,
+            // The reader is gone.
+            Err(_) => ExitCode::FAILURE,
+        },
         Err(e) => {
             if json {
-                println!("{}", pretty(&oracle::error_json(&e)));
+                let _ = writeln!(std::io::stdout(), "{}", pretty(&oracle::error_json(&e)));
             }
             eprintln!("lean-oracle: {e}");
             ExitCode::FAILURE

@@ -81,6 +81,11 @@ fn refusals_have_their_codes() {
         assert_eq!(code(request.clone()), expected, "{request}");
     }
     assert_eq!(code(json!({"kind": "expr", "vars": {"x": {"lo": "0"}}, "expr": "x"})), Code::BadRequest);
+    // Without variables there is nothing to split.
+    for kind in ["expr", "range", "compare"] {
+        let request = json!({"kind": kind, "expr": "max(0, log(-2))^sqrt(2)", "other": "1"});
+        assert_eq!(code(request.clone()), Code::Domain, "{request}");
+    }
     assert_eq!(code(json!({"kind": "expr", "vars": x, "expr": "x", "level": "best"})), Code::BadRequest);
     // The name belongs to the user, as any other.
     let a = ask(json!({"kind": "expr", "vars": vars(&[("__arb__", "1", "2")]), "expr": {"var": "__arb__"}}))

@@ -187,8 +187,9 @@ impl<'a> Optimizer<'a> {
                 break;
             }
             let Some(part) = heap.pop() else { break };
-            let Some((left, right)) = part.place[part.split].split(self.bits) else {
-                // As small as the precision allows.
+            let halves = part.place.get(part.split).and_then(|x| x.split(self.bits));
+            let Some((left, right)) = halves else {
+                // As small as the precision allows, or without variables.
                 heap.push(part);
                 break;
             };

@@ -128,7 +128,9 @@ pub(super) fn not_json(e: serde_json::Error) -> Error {
         serde_json::error::Category::Data => Code::BadRequest,
         _ => Code::Parse,
     };
-    Error::new(code, format!("the request is not a JSON object of a question: {e}"))
+    // serde repeats the offending value, which may be the whole request.
+    let what: String = e.to_string().chars().take(200).collect();
+    Error::new(code, format!("the request is not a JSON object of a question: {what}"))
 }
 
 fn missing(field: &'static str) -> Error {

@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use super::derivatives::{self, Derivative};
+use super::derivatives::{self, Derivative, derivative};
 use super::hints::{self, Hints};
 use super::kernels;
 use super::range::{self, Oscillation};
@@ -298,7 +298,7 @@ const PLAIN: Function = Function {
     huge: Huge { positive: None, negative: None },
     affordable: 16_384,
     eval: |x, _| x.clone(),
-    derivative: derivatives::none,
+    derivative: derivative!(none),
     exact: |_| None,
     hints: |_, _| {},
 };
@@ -312,7 +312,7 @@ pub static FUNCTIONS: &[Function] = &[
         huge: Huge::both(30),
         flint: "arb_exp",
         eval: Ball::exp,
-        derivative: derivatives::exp,
+        derivative: derivative!(exp),
         exact: |q| at(q, 0, 1),
         hints: |q, h| {
             h.positive();
@@ -326,7 +326,7 @@ pub static FUNCTIONS: &[Function] = &[
         huge: Huge::both(30),
         flint: "arb_exp, arb_const_log2",
         eval: |x, bits| kernels::exp_base(x, 2, bits),
-        derivative: derivatives::exp2,
+        derivative: derivative!(exp2),
         exact: |q| kernels::integer_power(2, q),
         hints: |q, h| {
             h.positive();
@@ -340,7 +340,7 @@ pub static FUNCTIONS: &[Function] = &[
         huge: Huge::both(30),
         flint: "arb_exp, arb_const_log10",
         eval: |x, bits| kernels::exp_base(x, 10, bits),
-        derivative: derivatives::exp10,
+        derivative: derivative!(exp10),
         exact: |q| kernels::integer_power(10, q),
         hints: |q, h| {
             h.positive();
@@ -354,7 +354,7 @@ pub static FUNCTIONS: &[Function] = &[
         huge: Huge::positive(30),
         flint: "arb_expm1",
         eval: Ball::expm1,
-        derivative: derivatives::expm1,
+        derivative: derivative!(expm1),
         exact: |q| at(q, 0, 0),
         hints: |q, h| {
             h.above(-1);
@@ -368,7 +368,7 @@ pub static FUNCTIONS: &[Function] = &[
         domain: Domain::Above(0),
         flint: "arb_log",
         eval: Ball::log,
-        derivative: derivatives::log,
+        derivative: derivative!(log),
         exact: |q| at(q, 1, 0),
         hints: |q, h| h.below_identity_minus_one(q),
         ..PLAIN
@@ -379,7 +379,7 @@ pub static FUNCTIONS: &[Function] = &[
         domain: Domain::Above(-1),
         flint: "arb_log1p",
         eval: Ball::log1p,
-        derivative: derivatives::log1p,
+        derivative: derivative!(log1p),
         exact: |q| at(q, 0, 0),
         hints: |q, h| h.below_identity(q),
         ..PLAIN
@@ -390,7 +390,7 @@ pub static FUNCTIONS: &[Function] = &[
         domain: Domain::Above(0),
         flint: "arb_log_base_ui",
         eval: |x, bits| x.log_base(2, bits),
-        derivative: derivatives::log2,
+        derivative: derivative!(log2),
         exact: |q| kernels::integer_log(2, q),
         ..PLAIN
     },
@@ -400,7 +400,7 @@ pub static FUNCTIONS: &[Function] = &[
         domain: Domain::Above(0),
         flint: "arb_log_base_ui",
         eval: |x, bits| x.log_base(10, bits),
-        derivative: derivatives::log10,
+        derivative: derivative!(log10),
         exact: |q| kernels::integer_log(10, q),
         ..PLAIN
     },
@@ -411,7 +411,7 @@ pub static FUNCTIONS: &[Function] = &[
         domain: Domain::AtLeast(0),
         flint: "arb_sqrt",
         eval: Ball::sqrt,
-        derivative: derivatives::sqrt,
+        derivative: derivative!(sqrt),
         exact: |q| kernels::exact_root(q, 2),
         ..PLAIN
     },
@@ -420,7 +420,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "real cube root",
         flint: "arb_root_ui",
         eval: kernels::cbrt,
-        derivative: derivatives::cbrt,
+        derivative: derivative!(cbrt),
         exact: |q| kernels::exact_root(q, 3),
         ..PLAIN
     },
@@ -430,7 +430,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::ExtremumAtZero(0),
         flint: "arb_sqr",
         eval: Ball::sqr,
-        derivative: derivatives::sqr,
+        derivative: derivative!(sqr),
         exact: |q| Some(q * q),
         ..PLAIN
     },
@@ -441,7 +441,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Falling,
         flint: "arb_inv",
         eval: Ball::inv,
-        derivative: derivatives::inv,
+        derivative: derivative!(inv),
         exact: Rational::recip,
         ..PLAIN
     },
@@ -451,7 +451,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::ExtremumAtZero(0),
         flint: "exact",
         eval: |x, _| x.abs(),
-        derivative: derivatives::abs,
+        derivative: derivative!(abs),
         exact: |q| Some(q.abs()),
         ..PLAIN
     },
@@ -461,7 +461,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Falling,
         flint: "exact",
         eval: |x, _| -x,
-        derivative: derivatives::neg,
+        derivative: derivative!(neg),
         exact: |q| Some(-q),
         ..PLAIN
     },
@@ -472,7 +472,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Alternating { half: true },
         flint: "arb_sin",
         eval: Ball::sin,
-        derivative: derivatives::sin,
+        derivative: derivative!(sin),
         exact: |q| at(q, 0, 0),
         hints: |q, h| {
             h.within_one();
@@ -486,7 +486,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Alternating { half: false },
         flint: "arb_cos",
         eval: Ball::cos,
-        derivative: derivatives::cos,
+        derivative: derivative!(cos),
         exact: |q| at(q, 0, 1),
         hints: |q, h| {
             h.within_one();
@@ -502,7 +502,7 @@ pub static FUNCTIONS: &[Function] = &[
         poles: Poles::MultiplesOfPi { half: true },
         flint: "arb_tan",
         eval: Ball::tan,
-        derivative: derivatives::tan,
+        derivative: derivative!(tan),
         exact: |q| at(q, 0, 0),
         hints: |q, h| {
             if hints::small(q) {
@@ -518,7 +518,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Falling,
         flint: "arb_cot",
         eval: Ball::cot,
-        derivative: derivatives::cot,
+        derivative: derivative!(cot),
         hints: |q, h| {
             if hints::small(q) {
                 h.smaller_than_reciprocal(q);
@@ -533,7 +533,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Alternating { half: false },
         flint: "arb_sec",
         eval: Ball::sec,
-        derivative: derivatives::sec,
+        derivative: derivative!(sec),
         exact: |q| at(q, 0, 1),
         hints: |q, h| {
             if hints::small(q) {
@@ -549,7 +549,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Alternating { half: true },
         flint: "arb_csc",
         eval: Ball::csc,
-        derivative: derivatives::csc,
+        derivative: derivative!(csc),
         hints: |q, h| {
             if hints::small(q) {
                 h.larger_than_reciprocal(q);
@@ -563,7 +563,7 @@ pub static FUNCTIONS: &[Function] = &[
         domain: Domain::UnitClosed,
         flint: "arb_asin",
         eval: Ball::asin,
-        derivative: derivatives::asin,
+        derivative: derivative!(asin),
         exact: |q| at(q, 0, 0),
         hints: |q, h| h.larger_than_identity(q),
         ..PLAIN
@@ -575,7 +575,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Falling,
         flint: "arb_acos",
         eval: Ball::acos,
-        derivative: derivatives::acos,
+        derivative: derivative!(acos),
         exact: |q| at(q, 1, 0),
         ..PLAIN
     },
@@ -584,7 +584,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "inverse tangent",
         flint: "arb_atan",
         eval: Ball::atan,
-        derivative: derivatives::atan,
+        derivative: derivative!(atan),
         exact: |q| at(q, 0, 0),
         hints: |q, h| h.smaller_than_identity(q),
         ..PLAIN
@@ -595,7 +595,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Oscillating(&range::SINC),
         flint: "arb_sinc",
         eval: Ball::sinc,
-        derivative: derivatives::sinc,
+        derivative: derivative!(sinc),
         exact: |q| at(q, 0, 1),
         hints: |q, h| {
             if !q.is_zero() {
@@ -611,7 +611,7 @@ pub static FUNCTIONS: &[Function] = &[
         huge: Huge::both(30),
         flint: "arb_sinh",
         eval: Ball::sinh,
-        derivative: derivatives::sinh,
+        derivative: derivative!(sinh),
         exact: |q| at(q, 0, 0),
         hints: |q, h| h.larger_than_identity(q),
         ..PLAIN
@@ -623,7 +623,7 @@ pub static FUNCTIONS: &[Function] = &[
         huge: Huge::both(30),
         flint: "arb_cosh",
         eval: Ball::cosh,
-        derivative: derivatives::cosh,
+        derivative: derivative!(cosh),
         exact: |q| at(q, 0, 1),
         hints: |q, h| {
             if !q.is_zero() {
@@ -637,7 +637,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "hyperbolic tangent",
         flint: "arb_tanh",
         eval: Ball::tanh,
-        derivative: derivatives::tanh,
+        derivative: derivative!(tanh),
         exact: |q| at(q, 0, 0),
         hints: |q, h| {
             h.above(-1);
@@ -668,7 +668,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "inverse hyperbolic sine",
         flint: "arb_asinh",
         eval: Ball::asinh,
-        derivative: derivatives::asinh,
+        derivative: derivative!(asinh),
         exact: |q| at(q, 0, 0),
         hints: |q, h| h.smaller_than_identity(q),
         ..PLAIN
@@ -679,7 +679,7 @@ pub static FUNCTIONS: &[Function] = &[
         domain: Domain::AtLeast(1),
         flint: "arb_acosh",
         eval: Ball::acosh,
-        derivative: derivatives::acosh,
+        derivative: derivative!(acosh),
         exact: |q| at(q, 1, 0),
         ..PLAIN
     },
@@ -689,7 +689,7 @@ pub static FUNCTIONS: &[Function] = &[
         domain: Domain::UnitOpen,
         flint: "arb_atanh",
         eval: Ball::atanh,
-        derivative: derivatives::atanh,
+        derivative: derivative!(atanh),
         exact: |q| at(q, 0, 0),
         hints: |q, h| h.larger_than_identity(q),
         ..PLAIN
@@ -701,7 +701,7 @@ pub static FUNCTIONS: &[Function] = &[
         huge: Huge::negative(30),
         flint: "arb_exp",
         eval: kernels::sigmoid,
-        derivative: derivatives::sigmoid,
+        derivative: derivative!(sigmoid),
         exact: |q| q.is_zero().then(hints::one_half),
         hints: |q, h| {
             h.positive();
@@ -719,7 +719,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "max(x, 0)",
         flint: "exact",
         eval: kernels::relu,
-        derivative: derivatives::relu,
+        derivative: derivative!(relu),
         exact: |q| Some(if q.sign() < 0 { Rational::new() } else { q.clone() }),
         ..PLAIN
     },
@@ -729,7 +729,7 @@ pub static FUNCTIONS: &[Function] = &[
         huge: Huge::negative(30),
         flint: "arb_exp, arb_log1p",
         eval: kernels::softplus,
-        derivative: derivatives::softplus,
+        derivative: derivative!(softplus),
         hints: |q, h| {
             h.positive();
             h.greater(q.clone(), true);
@@ -743,7 +743,7 @@ pub static FUNCTIONS: &[Function] = &[
         huge: Huge::negative(30),
         flint: "arb_exp; minimum by arb_lambertw",
         eval: |x, bits| x.mul(&kernels::sigmoid(x, bits), bits),
-        derivative: derivatives::silu,
+        derivative: derivative!(silu),
         exact: |q| at(q, 0, 0),
         hints: hints::gate,
         ..PLAIN
@@ -755,7 +755,7 @@ pub static FUNCTIONS: &[Function] = &[
         huge: Huge::negative(16),
         flint: "arb_hypgeom_erfc",
         eval: kernels::gelu,
-        derivative: derivatives::gelu,
+        derivative: derivative!(gelu),
         exact: |q| at(q, 0, 0),
         hints: hints::gate,
         ..PLAIN
@@ -769,7 +769,7 @@ pub static FUNCTIONS: &[Function] = &[
         huge: Huge::both(28),
         flint: "arb_gamma; extrema by arb_digamma",
         eval: Ball::gamma,
-        derivative: derivatives::gamma,
+        derivative: derivative!(gamma),
         exact: kernels::exact_gamma,
         hints: |q, h| {
             // Convex with gamma(1) = gamma(2) = 1.
@@ -794,7 +794,7 @@ pub static FUNCTIONS: &[Function] = &[
         huge: Huge::both(28),
         flint: "arb_rgamma; extrema by arb_digamma",
         eval: Ball::rgamma,
-        derivative: derivatives::rgamma,
+        derivative: derivative!(rgamma),
         exact: kernels::exact_rgamma,
         hints: |q, h| {
             if hints::small(q) {
@@ -818,7 +818,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::OneExtremum { after: 1, before: 2, solve: kernels::gamma_minimum },
         flint: "arb_lgamma; minimum by arb_digamma",
         eval: Ball::lgamma,
-        derivative: derivatives::lgamma,
+        derivative: derivative!(lgamma),
         exact: |q| at(q, 1, 0).or_else(|| at(q, 2, 0)),
         ..PLAIN
     },
@@ -861,7 +861,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "error function",
         flint: "arb_hypgeom_erf",
         eval: Ball::erf,
-        derivative: derivatives::erf,
+        derivative: derivative!(erf),
         exact: |q| at(q, 0, 0),
         hints: |_, h| {
             h.above(-1);
@@ -876,7 +876,7 @@ pub static FUNCTIONS: &[Function] = &[
         huge: Huge::positive(16),
         flint: "arb_hypgeom_erfc",
         eval: Ball::erfc,
-        derivative: derivatives::erfc,
+        derivative: derivative!(erfc),
         exact: |q| at(q, 0, 1),
         hints: |q, h| {
             h.positive();
@@ -891,7 +891,7 @@ pub static FUNCTIONS: &[Function] = &[
         huge: Huge::both(16),
         flint: "arb_hypgeom_erfi",
         eval: Ball::erfi,
-        derivative: derivatives::erfi,
+        derivative: derivative!(erfi),
         exact: |q| at(q, 0, 0),
         ..PLAIN
     },
@@ -902,7 +902,7 @@ pub static FUNCTIONS: &[Function] = &[
         domain: Domain::LambertW,
         flint: "arb_lambertw",
         eval: Ball::lambertw,
-        derivative: derivatives::lambertw,
+        derivative: derivative!(lambertw),
         exact: |q| at(q, 0, 0),
         hints: |q, h| h.below_identity(q),
         ..PLAIN
@@ -936,7 +936,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Oscillating(&range::BESSEL_J0),
         flint: "arb_hypgeom_bessel_j",
         eval: |x, bits| x.bessel_j(0, bits),
-        derivative: derivatives::besselj0,
+        derivative: derivative!(besselj0),
         exact: |q| at(q, 0, 1),
         hints: |q, h| {
             if !q.is_zero() {
@@ -951,7 +951,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Oscillating(&range::BESSEL_J1),
         flint: "arb_hypgeom_bessel_j",
         eval: |x, bits| x.bessel_j(1, bits),
-        derivative: derivatives::besselj1,
+        derivative: derivative!(besselj1),
         exact: |q| at(q, 0, 0),
         hints: |q, h| h.smaller_than_identity(&(q * &hints::one_half())),
         ..PLAIN
@@ -962,7 +962,7 @@ pub static FUNCTIONS: &[Function] = &[
         domain: Domain::AtMost(1),
         flint: "arb_hypgeom_dilog",
         eval: Ball::dilog,
-        derivative: derivatives::dilog,
+        derivative: derivative!(dilog),
         exact: |q| at(q, 0, 0),
         hints: |q, h| h.above_identity(q),
         ..PLAIN
@@ -975,7 +975,7 @@ pub static FUNCTIONS: &[Function] = &[
         huge: Huge::both(30),
         flint: "arb_hypgeom_ei",
         eval: Ball::ei,
-        derivative: derivatives::ei,
+        derivative: derivative!(ei),
         ..PLAIN
     },
     Function {
@@ -984,7 +984,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Oscillating(&range::SI),
         flint: "arb_hypgeom_si",
         eval: Ball::si,
-        derivative: derivatives::si,
+        derivative: derivative!(si),
         exact: |q| at(q, 0, 0),
         hints: |q, h| h.smaller_than_identity(q),
         ..PLAIN
@@ -996,7 +996,7 @@ pub static FUNCTIONS: &[Function] = &[
         shape: Shape::Oscillating(&range::CI),
         flint: "arb_hypgeom_ci",
         eval: Ball::ci,
-        derivative: derivatives::ci,
+        derivative: derivative!(ci),
         ..PLAIN
     },
 ];

@@ -5,9 +5,11 @@
 //! * [`mlp`]: bounds on the outputs of networks.
 //! * [`answer_json`]: the same in JSON.
 
+mod arithmetic;
 mod batch;
 mod budget;
 mod constants;
+mod convex;
 mod derivatives;
 mod expr;
 pub mod functions;

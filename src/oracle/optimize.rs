@@ -1,29 +1,46 @@
 //! The range of an expression over a box, by branch and bound.
 //!
 //! A part of the box is bounded by the natural extension, narrowed to a face in every variable in which
-//! the expression is monotone there, and by the mean-value form. Values at points bound the end from
-//! the other side, so each answer says how far from the truth it can be. (Method: Moore, Kearfott and
-//! Cloud, Introduction to Interval Analysis, SIAM 2009, chapters 6 and 8.)
+//! the expression is monotone there, and by the mean-value form. Parts that promise most are looked at
+//! with second derivatives: where the expression is concave in a variable its minimum lies on a face,
+//! where it is convex Newton's method finds the minimum and a tangent plane bounds it. Values at points
+//! bound the end from the other side, so each answer says how far from the truth it can be. (Method:
+//! Moore, Kearfott and Cloud, Introduction to Interval Analysis, SIAM 2009, chapters 6 and 8; Hansen and
+//! Walster, Global Optimization Using Interval Analysis, 2004, chapters 11 and 12.)
+//!
+//! Parts are looked at with few bits, again with all when that was too little, and points that may be
+//! the minimum with all.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use super::arithmetic::Arithmetic;
 use super::budget::Budget;
-use super::expr::Expr;
+use super::convex::{Factors, hessian};
+use super::expr::{Evaluator, Expr};
 use crate::ball::flint::release_caches_at_thread_exit;
-use crate::ball::{Bits, Dyadic, Enclosure, FloatInterval, Interval};
+use crate::ball::{Bits, Dyadic, Enclosure, FloatInterval, Interval, Rational};
 use crate::error::{Code, Error, Result};
 
 /// After so many subdivisions a part that is still not even enclosed contains a pole or leaves the
 /// domain, for all that can be told.
 const MOST_FAILING_SPLITS: u64 = 1000;
 
+/// The precision of a first look: numbers of so many bits are stored in place.
+const COARSE: Bits = 64;
+
+/// Bounds that agree in so many bits are compared with full precision.
+const CLOSE: i64 = 32;
+
+/// Second derivatives are taken in at most so many variables.
+const MOST_CURVED: usize = 6;
+
 /// How much work goes into tightness. Every level is sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// One pass of the natural extension with true ranges of the functions.
     Fast,
-    /// Mean-value forms, monotonicity, and a bounded number of subdivisions.
+    /// Mean-value forms, monotonicity, convexity, and a bounded number of subdivisions.
     Default,
     /// Branch and bound until both ends are within the tolerance, or the budget ends.
     Tight,
@@ -44,7 +61,7 @@ impl Level {
         [Level::Fast, Level::Default, Level::Tight].into_iter().find(|l| l.name() == name)
     }
 
-    fn most_splits(self) -> u64 {
+    pub(super) fn most_splits(self) -> u64 {
         match self {
             Level::Fast => 0,
             Level::Default => 48,
@@ -71,18 +88,18 @@ pub struct EndOfRange {
     pub places: Vec<FloatBox>,
 }
 
-/// A minimisation or maximisation over a box.
-pub struct Optimizer<'a> {
+/// Searches for the ends of a range over a box.
+pub(super) struct Optimizer<'a> {
     expr: &'a Expr,
-    maximize: bool,
-    bits: Bits,
-    budget: &'a Budget,
+    exact: &'a [Interval],
     /// The box, rounded outward.
     outer: FloatBox,
     /// For each variable, an interval as thin as can be around its exact lower and upper endpoint.
     endpoints: Vec<(FloatInterval, FloatInterval)>,
-    /// The best value at a point so far (of the minimisation), and the point.
-    best: Option<(Dyadic, FloatBox)>,
+    coarse: Evaluator<'a>,
+    fine: Evaluator<'a>,
+    /// Whether values at rational points are known exactly.
+    is_rational: bool,
 }
 
 /// A part of the box that may contain the minimum.
@@ -97,6 +114,8 @@ struct Part {
     cover: FloatBox,
     /// The variable to split next.
     split: usize,
+    /// Whether second derivatives have been looked at.
+    curved: bool,
 }
 
 impl PartialEq for Part {
@@ -123,117 +142,204 @@ impl Ord for Part {
 }
 
 impl<'a> Optimizer<'a> {
-    /// The least value of `expr` over `x` (or the greatest if `maximize`), working with `bits` bits.
-    pub fn new(
-        expr: &'a Expr,
-        x: &[Interval],
-        maximize: bool,
-        bits: Bits,
-        budget: &'a Budget,
-    ) -> Result<Optimizer<'a>> {
+    /// Prepares to bound `expr` over `x`, working with `bits` bits.
+    pub(super) fn new(expr: &'a Expr, x: &'a [Interval], bits: Bits, budget: &Budget) -> Result<Self> {
         release_caches_at_thread_exit();
-        let finite = |i: Option<FloatInterval>| {
-            i.ok_or_else(|| Error::new(Code::ExponentLimit, "an endpoint is too large").at("vars"))
+        let enclosing = |lo: &Rational, hi: &Rational| {
+            FloatInterval::enclosing(lo, hi, bits)
+                .ok_or_else(|| Error::new(Code::ExponentLimit, "an endpoint is too large").at("vars"))
         };
-        let outer = x.iter().map(|i| finite(FloatInterval::enclosing(&i.lo, &i.hi, bits)));
-        let endpoints = x.iter().map(|i| {
-            Ok((
-                finite(FloatInterval::enclosing(&i.lo, &i.lo, bits))?,
-                finite(FloatInterval::enclosing(&i.hi, &i.hi, bits))?,
-            ))
-        });
+        let mut endpoints = Vec::with_capacity(x.len());
+        for i in x {
+            endpoints.push((enclosing(&i.lo, &i.lo)?, enclosing(&i.hi, &i.hi)?));
+        }
+        let whole = |(lo, hi): &(FloatInterval, FloatInterval)| FloatInterval {
+            lo: lo.lo.clone(),
+            hi: hi.hi.clone(),
+        };
+        let corner: Vec<Rational> = x.iter().map(|i| i.lo.clone()).collect();
         Ok(Optimizer {
+            is_rational: expr.exact(&corner).is_some(),
             expr,
-            maximize,
-            bits,
-            budget,
-            outer: outer.collect::<Result<_>>()?,
-            endpoints: endpoints.collect::<Result<_>>()?,
-            best: None,
+            exact: x,
+            outer: endpoints.iter().map(whole).collect(),
+            endpoints,
+            coarse: expr.evaluator(bits.min(COARSE), budget)?,
+            fine: expr.evaluator(bits, budget)?,
         })
     }
 
-    /// Encloses the end. Stops after `splits` subdivisions, or when `done(outer, inner)`; then, and
-    /// when the budget ends, with what is proved by then.
+    /// Encloses both ends in one pass of the natural extension.
+    pub(super) fn fast(&self, budget: &Budget) -> Result<(EndOfRange, EndOfRange)> {
+        let y = self.fine.range(&self.outer, budget)?;
+        let middle = self.middle(&self.outer);
+        let at_middle = self.fine.range(&middle, budget).ok();
+        let end = |outer: &Dyadic, inner: Option<Dyadic>| {
+            let inside = inner.clone().unwrap_or_else(|| outer.clone());
+            let (lo, hi) = if inside < *outer { (inside, outer.clone()) } else { (outer.clone(), inside) };
+            EndOfRange {
+                value: Enclosure::between(lo, hi),
+                outer: outer.clone(),
+                witness: inner.as_ref().map(|_| middle.clone()),
+                inner,
+                places: vec![self.outer.clone()],
+            }
+        };
+        let (least, greatest) = (at_middle.as_ref().map(|y| y.hi.clone()), at_middle.map(|y| y.lo));
+        Ok((end(&y.lo, least), end(&y.hi, greatest)))
+    }
+
+    /// Encloses the least value, or the greatest if `maximize` (the negative of the least value of the
+    /// negated expression). Stops after the subdivisions of the level, or when `done(lower, upper, n)` with
+    /// bounds of that least value after `n` subdivisions; then, and when the budget ends, with what is proved by then.
     ///
     /// Errors are those of the expression if it is not defined over the whole box as far as can be
     /// told, and those of the budget if nothing is proved yet.
-    pub fn run(mut self, level: Level, done: impl Fn(&Dyadic, &Dyadic) -> bool) -> Result<EndOfRange> {
-        let whole = self.outer.clone();
+    pub(super) fn run(
+        &self,
+        maximize: bool,
+        level: Level,
+        budget: &Budget,
+        done: impl Fn(&Dyadic, &Dyadic, u64) -> bool,
+    ) -> Result<EndOfRange> {
+        /// So many subdivisions are spent on finding an end exactly.
+        const EXACT_SPLITS: u64 = 8;
+        let mut search = Search { o: self, maximize, budget, done: &done, best: None };
+        search.try_corners();
         let mut heap = BinaryHeap::new();
-        if level == Level::Fast {
-            let y = self.value(&whole)?;
-            self.try_point(&self.middle(&whole));
-            heap.push(Part {
-                lower: Some(y.lo),
-                failure: None,
-                cover: whole.clone(),
-                place: whole,
-                split: 0,
-            });
-            return self.finish(heap);
-        }
-        self.try_corners();
-        heap.extend(self.examine(whole.clone(), whole)?);
+        heap.extend(search.examine(self.outer.clone(), self.outer.clone(), None)?);
         let mut splits = 0;
         while splits < level.most_splits() {
             let Some(first) = heap.peek() else { break };
             if first.lower.is_none() && splits >= MOST_FAILING_SPLITS {
                 break;
             }
-            if let (Some(lower), Some((upper, _))) = (&first.lower, &self.best)
-                && (lower >= upper || done(lower, upper))
+            if let (Some(lower), Some((upper, _))) = (&first.lower, &search.best)
+                && (lower >= upper || done(lower, upper, splits))
+                && (!self.is_rational || splits >= EXACT_SPLITS || self.is_thin_box(&first.place))
             {
                 break;
             }
             let Some(part) = heap.pop() else { break };
-            let halves = part.place.get(part.split).and_then(|x| x.split(self.bits));
-            let Some((left, right)) = halves else {
-                // As small as the precision allows, or without variables.
-                heap.push(part);
-                break;
-            };
             splits += 1;
-            let mut stop = None;
-            for half in [left, right] {
-                let (mut place, mut cover) = (part.place.clone(), part.cover.clone());
-                place[part.split] = half.clone();
-                cover[part.split] = half;
-                match self.examine(place, cover) {
-                    Ok(Some(new)) => heap.push(self.no_looser(new, &part)),
-                    Ok(None) => {}
-                    Err(e) => stop = Some(e),
+            let mut new = Vec::new();
+            match search.divide(&part, &mut new) {
+                Ok(true) => heap.extend(new),
+                // As small as the precision allows, or without variables.
+                Ok(false) => {
+                    heap.push(part);
+                    break;
                 }
-            }
-            if let Some(e) = stop {
-                if e.code == Code::Cancelled || part.lower.is_none() {
-                    return Err(if e.code == Code::Cancelled { e } else { part.failure.unwrap_or(e) });
+                Err(e) if e.code == Code::Cancelled => return Err(e),
+                Err(e) if part.lower.is_none() => return Err(part.failure.unwrap_or(e)),
+                Err(_) => {
+                    // The budget ended between the pieces: the part they came from stands for all.
+                    heap.push(part);
+                    break;
                 }
-                // The budget ended between the halves: the part they came from stands for both.
-                heap.push(part);
-                break;
             }
         }
-        self.finish(heap)
+        search.finish(heap)
     }
 
-    /// A part is not bounded worse than the one it is a half of.
-    fn no_looser(&self, mut new: Part, parent: &Part) -> Part {
-        if let (Some(l), Some(p)) = (&new.lower, &parent.lower)
-            && p > l
-        {
-            new.lower = Some(p.clone());
+    /// A point of the exact box in a part of it: dyadic, or around an exact endpoint.
+    fn middle(&self, x: &[FloatInterval]) -> FloatBox {
+        let middle = |x: &FloatInterval| match x.middle(COARSE) {
+            // Too narrow for few bits.
+            m if m == x.lo || m == x.hi => x.middle(self.fine.bits()),
+            m => m,
+        };
+        x.iter().enumerate().map(|(i, x)| self.inside(i, middle(x))).collect()
+    }
+
+    /// The coordinate `i` of a point of the exact box: `at`, or around an exact endpoint.
+    fn inside(&self, i: usize, at: Dyadic) -> FloatInterval {
+        let (first, last) = &self.endpoints[i];
+        if at <= first.hi {
+            first.clone()
+        } else if at >= last.lo {
+            last.clone()
+        } else {
+            FloatInterval { lo: at.clone(), hi: at }
         }
-        new
+    }
+
+    /// Whether a coordinate is fixed: a point, or as thin as can be around an exact endpoint.
+    fn is_thin(&self, i: usize, x: &FloatInterval) -> bool {
+        let (first, last) = &self.endpoints[i];
+        let is = |y: &FloatInterval| x.lo == y.lo && x.hi == y.hi;
+        x.is_point() || is(first) || is(last)
+    }
+
+    /// Whether a box is as good as a point.
+    fn is_thin_box(&self, x: &[FloatInterval]) -> bool {
+        x.iter().enumerate().all(|(i, x)| self.is_thin(i, x))
+    }
+
+    /// The face of a part at which coordinate `i` is least, or greatest.
+    fn face(&self, i: usize, x: &FloatInterval, greatest: bool) -> FloatInterval {
+        self.inside(i, if greatest { x.hi.clone() } else { x.lo.clone() })
+    }
+
+    /// The exact value at a thin box.
+    fn exact_value(&self, x: &[FloatInterval]) -> Option<Rational> {
+        let coordinate = |(i, x): (usize, &FloatInterval)| {
+            let ends = &self.exact[i];
+            if x.lo == self.endpoints[i].0.lo {
+                Some(ends.lo.clone())
+            } else if x.hi == self.endpoints[i].1.hi {
+                Some(ends.hi.clone())
+            } else {
+                x.is_point().then(|| x.lo.to_rational())?
+            }
+        };
+        let point: Option<Vec<Rational>> = x.iter().enumerate().map(coordinate).collect();
+        self.expr.exact(&point?)
+    }
+}
+
+/// A minimisation, of the expression or its negative.
+struct Search<'s, 'a> {
+    o: &'s Optimizer<'a>,
+    maximize: bool,
+    budget: &'s Budget,
+    done: &'s dyn Fn(&Dyadic, &Dyadic, u64) -> bool,
+    /// The best value at a point so far, and the point.
+    best: Option<(Dyadic, FloatBox)>,
+}
+
+impl Search<'_, '_> {
+    /// Of the expression, what that is of the function to minimise.
+    fn signed<N: Arithmetic>(&self, y: N) -> N {
+        if self.maximize { y.neg() } else { y }
+    }
+
+    fn gradient(&self, e: &Evaluator, x: &[FloatInterval]) -> Result<Option<(FloatInterval, FloatBox)>> {
+        let values = e.values(x, self.budget)?;
+        let gradient = || {
+            let y = self.signed(e.result(&values).ok()?);
+            let gradient = e.gradient(&values)?;
+            Some((y, gradient.into_iter().map(|g| self.signed(g)).collect()))
+        };
+        Ok(gradient())
     }
 
     fn finish(self, heap: BinaryHeap<Part>) -> Result<EndOfRange> {
         let mut parts = heap.into_sorted_vec();
         let first = parts.pop();
-        let Some(Part { lower: Some(lower), cover, .. }) = first else {
+        let Some(Part { lower: Some(lower), cover, place, .. }) = first else {
             let failure = first.and_then(|p| p.failure);
             return Err(failure.unwrap_or_else(|| Error::new(Code::Internal, "every part was discarded")));
         };
+        // At a point the value may be known exactly; it is the end if no part reaches below it.
+        let negate = self.maximize;
+        let exact = if self.o.is_thin_box(&place) { self.o.exact_value(&place) } else { None };
+        let exact = exact.map(|v| if negate { -&v } else { v });
+        let reaches_below = |p: &Part, v: &Rational| match &p.lower {
+            Some(lower) => v.partial_cmp_dyadic(lower).is_none_or(|order| order == Ordering::Greater),
+            None => true,
+        };
+        let exact = exact.filter(|v| !parts.iter().any(|p| reaches_below(p, v)));
         let (inner, witness) = self.best.map_or((None, None), |(value, point)| (Some(value), Some(point)));
         // The end is attained where a part may reach below the best value.
         let matters = |p: &Part| match (&p.lower, &inner) {
@@ -242,146 +348,317 @@ impl<'a> Optimizer<'a> {
         };
         let mut places = vec![cover];
         places.extend(parts.into_iter().rev().filter(matters).map(|p| p.cover));
-        let inner_bound = inner.clone().unwrap_or_else(|| lower.clone());
-        let (outer, inner, value) = if self.maximize {
-            let (outer, inside) = (-&lower, -&inner_bound);
-            (outer.clone(), inner.map(|v| -&v), Enclosure::between(inside, outer))
-        } else {
-            (lower.clone(), inner, Enclosure::between(lower, inner_bound))
+        let inside = inner.clone().unwrap_or_else(|| lower.clone());
+        let signed = |d: Dyadic| if negate { -&d } else { d };
+        let (inside, outer) = (signed(inside), signed(lower));
+        let value = match exact {
+            Some(v) => Enclosure::exact(if negate { -&v } else { v }),
+            None if negate => Enclosure::between(inside, outer.clone()),
+            None => Enclosure::between(outer.clone(), inside),
         };
-        Ok(EndOfRange { value, outer, inner, witness, places })
-    }
-
-    /// The range over a box, of the minimisation.
-    fn value(&self, x: &[FloatInterval]) -> Result<FloatInterval> {
-        self.budget.spend(self.expr.len() as u64)?;
-        let y = self.expr.value(&self.expr.evaluate(x, self.bits))?;
-        Ok(if self.maximize { y.neg() } else { y })
-    }
-
-    /// A point of the exact box in a part of it: dyadic, or around an exact endpoint.
-    fn middle(&self, x: &[FloatInterval]) -> FloatBox {
-        x.iter()
-            .zip(&self.endpoints)
-            .map(|(x, (first, last))| {
-                let middle = x.middle(self.bits);
-                if middle <= first.hi {
-                    first.clone()
-                } else if middle >= last.lo {
-                    last.clone()
-                } else {
-                    FloatInterval { lo: middle.clone(), hi: middle }
-                }
-            })
-            .collect()
+        Ok(EndOfRange { value, outer, inner: inner.map(signed), witness, places })
     }
 
     /// Tries the corners of the box, where they are few: many expressions are extremal there.
     fn try_corners(&mut self) {
         const MOST_VARIABLES: usize = 3;
-        let n = self.endpoints.len();
+        let n = self.o.endpoints.len();
         if n > MOST_VARIABLES {
             return;
         }
         for corner in 0..1usize << n {
-            let point: FloatBox = (0..n)
-                .map(|i| {
-                    let (first, last) = &self.endpoints[i];
-                    if corner >> i & 1 == 0 { first.clone() } else { last.clone() }
-                })
+            let ends = self.o.endpoints.iter().enumerate();
+            let point: FloatBox = ends
+                .map(|(i, (first, last))| if corner >> i & 1 == 0 { first.clone() } else { last.clone() })
                 .collect();
-            self.try_point(&point);
+            self.try_point(&self.o.fine, &point);
         }
     }
 
     /// Improves the best value by that at a point.
-    fn try_point(&mut self, x: &[FloatInterval]) -> Option<FloatInterval> {
-        let y = self.value(x).ok()?;
-        if self.best.as_ref().is_none_or(|(best, _)| y.hi < *best) {
-            self.best = Some((y.hi.clone(), x.to_vec()));
-        }
+    fn try_point(&mut self, e: &Evaluator, x: &[FloatInterval]) -> Option<FloatInterval> {
+        let y = self.signed(e.range(x, self.budget).ok()?);
+        self.improve(&y, x);
         Some(y)
     }
 
-    /// Bounds the expression over a part of the box. `None` when the minimum cannot be there.
-    fn examine(&mut self, mut place: FloatBox, mut cover: FloatBox) -> Result<Option<Part>> {
-        self.budget.spend(self.expr.len() as u64)?;
-        let values = self.expr.evaluate(&place, self.bits);
-        let y = match self.expr.value(&values) {
-            Ok(y) if self.maximize => y.neg(),
-            Ok(y) => y,
-            Err(e) => {
-                // Perhaps only because the part is too large; look closer.
-                let split = widest(&place, self.bits);
-                return Ok(Some(Part { lower: None, failure: Some(e), place, cover, split }));
+    fn improve(&mut self, y: &FloatInterval, x: &[FloatInterval]) {
+        if self.best.as_ref().is_none_or(|(best, _)| y.hi < *best) {
+            self.best = Some((y.hi.clone(), x.to_vec()));
+        }
+    }
+
+    /// Bounds the expression over a part of the box. `None` when the minimum cannot be there. `known` is
+    /// a lower bound known before; few bits suffice only if they improve it.
+    fn examine(
+        &mut self,
+        mut place: FloatBox,
+        mut cover: FloatBox,
+        known: Option<&Dyadic>,
+    ) -> Result<Option<Part>> {
+        let o = self.o;
+        let (mut e, mut values) = (&o.coarse, None);
+        if let Some(known) = known.filter(|known| !self.is_close(known)) {
+            let found = e.values(&place, self.budget)?;
+            if e.result(&found).is_ok_and(|y| self.signed(y).lo > *known) {
+                values = Some(found);
+            }
+        }
+        let values = match values {
+            Some(values) => values,
+            None => {
+                e = &o.fine;
+                e.values(&place, self.budget)?
             }
         };
-        if self.is_beaten(&y.lo) {
+        let bits = e.bits();
+        let mut lower = match e.result(&values) {
+            Ok(y) => self.signed(y).lo,
+            Err(failure) => {
+                // Perhaps only because the part is too large; look closer.
+                let split = widest(&place, bits);
+                let failure = Some(failure);
+                return Ok(Some(Part { lower: None, failure, place, cover, split, curved: true }));
+            }
+        };
+        let raise = |lower: &mut Dyadic, bound: &Dyadic| {
+            if bound > lower {
+                *lower = bound.clone();
+            }
+        };
+        if let Some(known) = known {
+            raise(&mut lower, known);
+        }
+        if self.is_beaten(&lower) {
             return Ok(None);
         }
-        let mut lower = y.lo;
-        let gradient = self.expr.gradient(&values, self.bits);
-        let Some(mut gradient) = gradient else {
-            self.try_point(&self.middle(&place));
-            let split = widest(&place, self.bits);
-            return Ok(Some(Part { lower: Some(lower), failure: None, place, cover, split }));
+        let Some(gradient) = e.gradient(&values) else {
+            let centre = o.middle(&place);
+            self.try_point(e, &centre);
+            let split = widest(&place, bits);
+            return Ok(Some(Part { lower: Some(lower), failure: None, place, cover, split, curved: true }));
         };
-        if self.maximize {
-            gradient = gradient.iter().map(FloatInterval::neg).collect();
-        }
+        let gradient: FloatBox = gradient.into_iter().map(|g| self.signed(g)).collect();
         // Where the expression is monotone in a variable, its minimum lies on a face.
         let mut on_face = false;
-        for ((x, slope), i) in place.iter_mut().zip(&gradient).zip(0..) {
-            let face = match (slope.lo.sign() >= 0, slope.hi.sign() <= 0) {
-                _ if x.is_point() => continue,
-                (true, _) if x.lo == self.outer[i].lo => self.endpoints[i].0.clone(),
-                (true, _) => FloatInterval { lo: x.lo.clone(), hi: x.lo.clone() },
-                (_, true) if x.hi == self.outer[i].hi => self.endpoints[i].1.clone(),
-                (_, true) => FloatInterval { lo: x.hi.clone(), hi: x.hi.clone() },
-                _ => continue,
-            };
-            on_face |= face.lo != x.lo || face.hi != x.hi;
+        for ((i, x), slope) in place.iter_mut().enumerate().zip(&gradient) {
+            let (rising, falling) = (slope.lo.sign() >= 0, slope.hi.sign() <= 0);
+            if o.is_thin(i, x) || !(rising || falling) {
+                continue;
+            }
+            let face = o.face(i, x, !rising);
+            on_face = true;
             // With a slope that may be 0 the minimum may be attained beside the face as well.
             if slope.sign() != 0 {
                 cover[i] = face.clone();
             }
             *x = face;
         }
+        let thin = o.is_thin_box(&place);
         if on_face {
-            let y = self.value(&place)?;
-            if y.lo > lower {
-                lower = y.lo;
-            }
+            let y = self.signed(if thin { &o.fine } else { e }.range(&place, self.budget)?);
+            raise(&mut lower, &y.lo);
         }
-        let centre = self.middle(&place);
-        let value = self.try_point(&centre);
+        let centre = if thin { place.clone() } else { o.middle(&place) };
+        let value = self.try_point(if thin { &o.fine } else { e }, &centre);
         // The slopes are those of this part, so the centre must be in it.
         let inside = place.iter().zip(&centre).all(|(x, c)| x.contains(c));
-        if let Some(y) = value.filter(|_| inside) {
-            let mean_value = || {
-                let mut sum = y;
-                for ((x, c), slope) in place.iter().zip(&centre).zip(&gradient) {
-                    sum = sum.add(&x.sub(c, self.bits)?.mul(slope, self.bits)?, self.bits)?;
-                }
-                Some(sum)
-            };
-            if let Some(bound) = mean_value()
-                && bound.lo > lower
-            {
-                lower = bound.lo;
-            }
+        let mut by_slopes = false;
+        if let Some(y) = value.filter(|_| inside && !thin)
+            && let Some(bound) = tangent(y, &place, &centre, &gradient, bits)
+        {
+            by_slopes = bound.lo > lower;
+            raise(&mut lower, &bound.lo);
         }
         if self.is_beaten(&lower) {
             return Ok(None);
         }
-        let split = steepest(&place, &gradient, self.bits);
-        Ok(Some(Part { lower: Some(lower), failure: None, place, cover, split }))
+        let split = steepest(&place, &gradient, bits);
+        let free = place.iter().enumerate().filter(|(i, x)| !o.is_thin(*i, x)).count();
+        // In several variables second derivatives cost more, and tell little where slopes do not.
+        let curved = !(free == 1 || (free <= MOST_CURVED && by_slopes));
+        Ok(Some(Part { lower: Some(lower), failure: None, place, cover, split, curved }))
     }
 
     /// Whether a part with this lower bound cannot contain the minimum.
     fn is_beaten(&self, lower: &Dyadic) -> bool {
         self.best.as_ref().is_some_and(|(best, _)| lower > best)
     }
+
+    /// Whether a lower bound agrees with the best value in many bits.
+    fn is_close(&self, lower: &Dyadic) -> bool {
+        self.best.as_ref().is_some_and(|(best, _)| {
+            let gap = best.sub(lower, COARSE, true).magnitude();
+            gap.is_none_or(|gap| best.magnitude().is_some_and(|m| gap < m - CLOSE))
+        })
+    }
+
+    /// Replaces a part by what is left of it after a closer look, or by its halves. `false` when nothing
+    /// more can be done.
+    fn divide(&mut self, part: &Part, new: &mut Vec<Part>) -> Result<bool> {
+        if !part.curved && self.by_curvature(part, new)? {
+            return Ok(true);
+        }
+        let x = part.place.get(part.split);
+        let Some((left, right)) = x.and_then(|x| x.split(COARSE).or_else(|| x.split(self.o.fine.bits())))
+        else {
+            return Ok(false);
+        };
+        for half in [left, right] {
+            let (mut place, mut cover) = (part.place.clone(), part.cover.clone());
+            place[part.split] = half.clone();
+            cover[part.split] = half;
+            new.extend(self.examine(place, cover, part.lower.as_ref())?);
+        }
+        Ok(true)
+    }
+
+    /// Uses second derivatives on a part, if they tell something.
+    fn by_curvature(&mut self, part: &Part, new: &mut Vec<Part>) -> Result<bool> {
+        let o = self.o;
+        let free: Vec<usize> = (0..part.place.len()).filter(|i| !o.is_thin(*i, &part.place[*i])).collect();
+        let Some(h) = self.hessian(&part.place, &free)? else { return Ok(false) };
+        if let Some(k) = (0..free.len()).find(|k| h[*k][*k].sign() < 0) {
+            // Concave in this variable: the minimum lies on one of two faces, and only there.
+            let i = free[k];
+            let whole = same(&part.cover, &part.place);
+            for greatest in [false, true] {
+                let (mut place, mut cover) = (part.place.clone(), part.cover.clone());
+                place[i] = o.face(i, &part.place[i], greatest);
+                if whole {
+                    cover[i] = place[i].clone();
+                }
+                new.extend(self.examine(place, cover, part.lower.as_ref())?);
+            }
+            return Ok(true);
+        }
+        match Factors::of(&h, o.coarse.bits()) {
+            Some(factors) => self.newton(part, &free, &factors, new),
+            None => Ok(false),
+        }
+    }
+
+    fn hessian(&self, x: &[FloatInterval], free: &[usize]) -> Result<Option<Vec<Vec<FloatInterval>>>> {
+        let h = hessian(&self.o.coarse, x, free, self.budget)?;
+        Ok(h.map(|rows| {
+            rows.into_iter().map(|row| row.into_iter().map(|x| self.signed(x)).collect()).collect()
+        }))
+    }
+
+    /// On a part where the expression is convex in the free variables: finds the minimum, and bounds it
+    /// by the tangent plane there.
+    fn newton(&mut self, part: &Part, free: &[usize], h: &Factors, new: &mut Vec<Part>) -> Result<bool> {
+        const MOST_STEPS: usize = 40;
+        let o = self.o;
+        let mut lower = part.lower.clone();
+        let mut at = o.middle(&part.place);
+        let mut e = &o.coarse;
+        let mut gap: Option<Dyadic> = None;
+        // A point, and the slopes there.
+        let mut last: Option<(FloatBox, FloatBox)> = None;
+        for _ in 0..MOST_STEPS {
+            let Some((y, gradient)) = self.gradient(e, &at)? else { break };
+            self.improve(&y, &at);
+            last = Some((at.clone(), gradient.clone()));
+            let Some(bound) = tangent(y.clone(), &part.place, &at, &gradient, e.bits()) else { break };
+            if lower.as_ref().is_none_or(|l| bound.lo > *l) {
+                lower = Some(bound.lo.clone());
+            }
+            if self.is_beaten(&bound.lo) {
+                return Ok(true);
+            }
+            if let (Some(lower), Some((best, _))) = (&lower, &self.best)
+                && (self.done)(lower, best, 0)
+            {
+                break;
+            }
+            let new_gap = y.hi.sub(&bound.lo, COARSE, true);
+            let helped = gap.is_none_or(|gap| new_gap < gap.halved(1));
+            gap = Some(new_gap);
+            if !helped {
+                if e.bits() == o.fine.bits() {
+                    break;
+                }
+                e = &o.fine;
+                gap = None;
+                continue;
+            }
+            // A coordinate at its end from which the slope leads outward stays there.
+            let moving: Vec<usize> = free
+                .iter()
+                .copied()
+                .filter(|i| {
+                    let (x, at, slope) = (&part.place[*i], &at[*i], &gradient[*i]);
+                    !(at.lo <= x.lo && slope.lo.sign() > 0 || at.hi >= x.hi && slope.hi.sign() < 0)
+                })
+                .collect();
+            let Some(curvature) = self.hessian(&at, &moving)? else { break };
+            let Some(factors) = Factors::of(&curvature, o.coarse.bits()) else { break };
+            let downhill: FloatBox = moving.iter().map(|i| gradient[*i].neg()).collect();
+            let Some(step) = factors.solve(&downhill) else { break };
+            for (i, step) in moving.iter().zip(&step) {
+                let x = &part.place[*i];
+                let to = at[*i].lo.add(&step.middle(COARSE), o.fine.bits(), false);
+                let to = if to < x.lo {
+                    x.lo.clone()
+                } else if to > x.hi {
+                    x.hi.clone()
+                } else {
+                    to
+                };
+                at[*i] = o.inside(*i, to);
+            }
+        }
+        let mut cover = part.cover.clone();
+        let mut place = part.place.clone();
+        // If Newton's method maps the part into its interior there is a zero of the gradient there, which
+        // is the only minimum of a strictly convex function.
+        let inside = |at: &[FloatInterval]| part.place.iter().zip(at).all(|(x, at)| x.contains(at));
+        if let Some((at, gradient)) = last.filter(|(at, _)| inside(at) && same(&cover, &place)) {
+            let downhill: FloatBox = free.iter().map(|i| gradient[*i].neg()).collect();
+            let image = || {
+                let steps = h.solve(&downhill)?;
+                let sums = free.iter().zip(steps).map(|(i, step)| at[*i].add(&step, o.fine.bits()));
+                sums.collect::<Option<FloatBox>>()
+            };
+            let interior = |image: &FloatBox| {
+                let mut pairs = free.iter().zip(image);
+                pairs.all(|(i, y)| place[*i].lo < y.lo && y.hi < place[*i].hi)
+            };
+            if let Some(image) = image().filter(interior) {
+                for (i, narrower) in free.iter().zip(image) {
+                    (cover[*i], place[*i]) = (narrower.clone(), narrower);
+                }
+            }
+        }
+        if lower == part.lower {
+            return Ok(false);
+        }
+        let split = widest(&place, o.fine.bits());
+        new.push(Part { lower, failure: None, place, cover, split, curved: true });
+        Ok(true)
+    }
+}
+
+/// `y + Σ slopeᵢ·(xᵢ - atᵢ)`: with the slopes over a box it contains the values there; with the slopes of
+/// a convex function at one point it is nowhere above them.
+fn tangent(
+    y: FloatInterval,
+    x: &[FloatInterval],
+    at: &[FloatInterval],
+    slopes: &[FloatInterval],
+    bits: Bits,
+) -> Option<FloatInterval> {
+    let mut sum = y;
+    for ((x, at), slope) in x.iter().zip(at).zip(slopes) {
+        sum = sum.add(&x.sub(at, bits)?.mul(slope, bits)?, bits)?;
+    }
+    Some(sum)
+}
+
+/// Whether two boxes are equal.
+fn same(x: &[FloatInterval], y: &[FloatInterval]) -> bool {
+    x.iter().zip(y).all(|(x, y)| x.lo == y.lo && x.hi == y.hi)
 }
 
 /// The variable with the widest interval.

@@ -63,9 +63,12 @@ impl ExprQuery {
         self.settings.prec_bits.max(self.settings.digit_bits() + 16)
     }
 
-    /// One end of the range.
-    fn end(&self, maximize: bool, budget: &Budget) -> Result<EndOfRange> {
-        let bits = self.bits();
+    /// Both ends of the range.
+    fn ends(&self, budget: &Budget) -> Result<(EndOfRange, EndOfRange)> {
+        let optimizer = Optimizer::new(&self.expr, &self.vars, self.bits(), budget)?;
+        if self.level == Level::Fast {
+            return optimizer.fast(budget);
+        }
         let digits = i64::from(self.settings.digit_bits());
         let tolerance = self
             .tolerance
@@ -74,23 +77,25 @@ impl ExprQuery {
         let relative = |outer: &Dyadic, gap: &Dyadic, bits: i64| {
             gap.is_zero() || gap.magnitude() < outer.magnitude().map(|m| m - bits)
         };
-        let done = |outer: &Dyadic, inner: &Dyadic| {
-            let gap = inner.sub(outer, 64, true);
-            match (&tolerance, self.level) {
-                (Some(t), Level::Tight) => gap <= *t,
+        // Within the tolerance, the effort of the default level still goes into the digits asked for.
+        let effort = Level::Default.most_splits();
+        let done = |lower: &Dyadic, upper: &Dyadic, splits: u64| {
+            let gap = upper.sub(lower, 64, true);
+            let enough = match &tolerance {
+                Some(t) => gap <= *t,
                 // 2^-34 < 10^-10
-                (None, Level::Tight) => relative(outer, &gap, 34) || gap.magnitude().is_some_and(|m| m < -34),
-                _ => relative(outer, &gap, digits),
-            }
+                None => relative(lower, &gap, 34) || gap.magnitude().is_some_and(|m| m < -34),
+            };
+            relative(lower, &gap, digits) || (self.level == Level::Tight && enough && splits >= effort)
         };
-        Optimizer::new(&self.expr, &self.vars, maximize, bits, budget)?.run(self.level, done)
+        let least = budget.first_half(|half| optimizer.run(false, self.level, half, done))?;
+        Ok((least, optimizer.run(true, self.level, budget, done)?))
     }
 
     /// Encloses the range.
     pub fn range(&self, budget: &Budget) -> Result<RangeAnswer> {
         let Settings { digits, exp_limit, .. } = self.settings;
-        let lo = budget.first_half(|half| self.end(false, half))?;
-        let hi = self.end(true, budget)?;
+        let (lo, hi) = self.ends(budget)?;
         let (output, rounded_tight) = DecimalInterval::enclosing(&lo.value, &hi.value, digits, exp_limit)?;
         let gap = |end: &EndOfRange, printed: &Decimal| {
             let inner = end.inner.as_ref()?.to_rational()?;
@@ -107,10 +112,13 @@ impl ExprQuery {
 
     /// Whether this expression is greater than 0 on the whole box.
     pub fn positive(&self, budget: &Budget) -> Result<Verdict> {
-        let optimizer = Optimizer::new(&self.expr, &self.vars, false, self.bits(), budget)?;
-        // Enough is known when the least value is known to be positive, or one is known not to be.
-        let level = if self.level == Level::Fast { Level::Fast } else { Level::Tight };
-        let end = optimizer.run(level, |outer, inner| outer.sign() > 0 || inner.sign() <= 0)?;
+        let optimizer = Optimizer::new(&self.expr, &self.vars, self.bits(), budget)?;
+        let end = match self.level {
+            Level::Fast => optimizer.fast(budget)?.0,
+            // Enough is known when the least value is known to be positive, or one is known not to be.
+            _ => optimizer
+                .run(false, Level::Tight, budget, |lower, upper, _| lower.sign() > 0 || upper.sign() <= 0)?,
+        };
         Ok(match (&end.inner, end.witness) {
             _ if end.outer.sign() > 0 => Verdict::True,
             (Some(value), Some(witness)) if value.sign() <= 0 => Verdict::False(witness),

@@ -1,6 +1,8 @@
 //! The range of a function over an interval: the values at the endpoints and at the extrema between.
 
+use std::cell::RefCell;
 use std::cmp::Ordering;
+use std::collections::VecDeque;
 
 use super::functions::{Function, Shape};
 use super::hints::Hints;
@@ -198,7 +200,31 @@ fn one_extremum(
     if left || right {
         return Some(Vec::new());
     }
-    Some(extremum_at(f, x, &solve(bits)?, bits)?.into_iter().collect())
+    Some(extremum_at(f, x, &solved(f.name, solve, bits)?, bits)?.into_iter().collect())
+}
+
+/// The place of the one extremum of the function called `name`. Networks ask for it thousands of times
+/// at the same precision, so the last few are kept per thread.
+fn solved(name: &'static str, solve: fn(Bits) -> Option<Ball>, bits: Bits) -> Option<Ball> {
+    const KEPT: usize = 16;
+    type Solved = VecDeque<(&'static str, Bits, Ball)>;
+    thread_local! {
+        static LAST: RefCell<Solved> = const { RefCell::new(VecDeque::new()) };
+    }
+    let find = |last: &RefCell<Solved>| {
+        last.borrow().iter().find(|(n, b, _)| (*n, *b) == (name, bits)).map(|(_, _, place)| place.clone())
+    };
+    // When the thread ends its slots may be gone.
+    if let Some(place) = LAST.try_with(find).ok().flatten() {
+        return Some(place);
+    }
+    let place = solve(bits)?;
+    let _ = LAST.try_with(|last| {
+        let mut last = last.borrow_mut();
+        last.truncate(KEPT - 1);
+        last.push_front((name, bits, place.clone()));
+    });
+    Some(place)
 }
 
 // ------------------------------------------------------------------------- multiples of π

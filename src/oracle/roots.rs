@@ -4,7 +4,7 @@
 //! one, which signs at the ends decide and interval Newton narrows; elsewhere the interval is halved.
 
 use super::budget::Budget;
-use super::expr::Expr;
+use super::expr::{Evaluator, Expr};
 use crate::ball::flint::release_caches_at_thread_exit;
 use crate::ball::{Bits, Dyadic, FloatInterval, Interval};
 use crate::error::{Code, Error, Result};
@@ -48,7 +48,7 @@ pub fn roots(expr: &Expr, x: &Interval, bits: Bits, width_bits: i64, budget: &Bu
     release_caches_at_thread_exit();
     let whole = FloatInterval::enclosing(&x.lo, &x.hi, bits)
         .ok_or_else(|| Error::new(Code::ExponentLimit, "an endpoint is too large").at("vars"))?;
-    let search = Search { expr, bits, width_bits, budget };
+    let search = Search { expr: expr.evaluator(bits, budget)?, bits, width_bits, budget };
     let mut found: Vec<Root> = Vec::new();
     let mut stack = vec![whole];
     while let Some(part) = stack.pop() {
@@ -88,7 +88,7 @@ enum Outcome {
 }
 
 struct Search<'a> {
-    expr: &'a Expr,
+    expr: Evaluator<'a>,
     bits: Bits,
     width_bits: i64,
     budget: &'a Budget,
@@ -96,8 +96,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn value(&self, x: &FloatInterval) -> Result<FloatInterval> {
-        self.budget.spend(self.expr.len() as u64)?;
-        self.expr.value(&self.expr.evaluate(std::slice::from_ref(x), self.bits))
+        self.expr.range(std::slice::from_ref(x), self.budget)
     }
 
     /// The sign of the value at a point: `None` if it may be 0.
@@ -108,9 +107,8 @@ impl Search<'_> {
     }
 
     fn examine(&self, x: &FloatInterval) -> Result<Outcome> {
-        self.budget.spend(self.expr.len() as u64)?;
-        let values = self.expr.evaluate(std::slice::from_ref(x), self.bits);
-        let y = match self.expr.value(&values) {
+        let values = self.expr.values(std::slice::from_ref(x), self.budget)?;
+        let y = match self.expr.result(&values) {
             Ok(y) => y,
             // Perhaps defined on smaller parts.
             Err(e) if e.code == Code::Domain || e.code == Code::Pole => {
@@ -121,7 +119,7 @@ impl Search<'_> {
         if y.sign() != 0 {
             return Ok(Outcome::None);
         }
-        let gradient = self.expr.gradient(&values, self.bits);
+        let gradient = self.expr.gradient(&values);
         let slope = gradient.and_then(|g| g.into_iter().next()).filter(|slope| slope.sign() != 0);
         if let Some(slope) = slope {
             return self.monotone(x, slope);
@@ -189,8 +187,8 @@ impl Search<'_> {
             if !helped {
                 break;
             }
-            let values = self.expr.evaluate(std::slice::from_ref(&place), self.bits);
-            let narrower = self.expr.gradient(&values, self.bits).and_then(|g| g.into_iter().next());
+            let Ok(values) = self.expr.values(std::slice::from_ref(&place), self.budget) else { break };
+            let narrower = self.expr.gradient(&values).and_then(|g| g.into_iter().next());
             slope = narrower.filter(|s| s.sign() != 0).unwrap_or(slope);
         }
         Ok(Outcome::Found(place, Status::ExactlyOne))

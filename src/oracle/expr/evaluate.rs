@@ -3,100 +3,217 @@
 use std::rc::Rc;
 
 use super::{Expr, Node, bad, constant_value, function};
-use crate::ball::{Ball, Bits, FloatInterval, Interval};
+use crate::ball::{Ball, Bits, Dyadic, FloatInterval, Interval, Rational};
 use crate::error::{Code, Error, Result};
+use crate::oracle::arithmetic::Arithmetic;
+use crate::oracle::budget::Budget;
+
+/// The budget is looked at after so many operations.
+const STRIDE: usize = 256;
+
+/// Exact values are not followed beyond numbers of this many bits.
+const EXACT_BITS: u64 = 1 << 14;
+
+/// The value of one operation. An error that many depend on is kept once.
+type Outcome<N> = std::result::Result<N, Rc<Error>>;
+
+/// An expression made ready for evaluation with one precision: what does not depend on the variables is
+/// enclosed once.
+pub(in crate::oracle) struct Evaluator<'a> {
+    expr: &'a Expr,
+    bits: Bits,
+    /// The operations without variables.
+    fixed: Vec<Option<Outcome<FloatInterval>>>,
+}
 
 /// The enclosures of all operations over a box. An operation that fails is an error only if the
 /// result depends on it.
-pub struct Values {
-    all: Vec<std::result::Result<FloatInterval, Rc<Error>>>,
+pub(in crate::oracle) struct Values<N> {
+    all: Vec<Outcome<N>>,
 }
 
 impl Expr {
-    /// The numbers of the expression at a working precision, ready for evaluation.
-    fn number(&self, index: usize, bits: Bits) -> Result<FloatInterval> {
-        let Interval { lo, hi } = &self.numbers[index];
-        FloatInterval::enclosing(lo, hi, bits).ok_or_else(|| bad("a number is not finite".into()))
+    /// Makes this ready for evaluation to about `bits` bits. Errors are those of the budget, which every
+    /// evaluation draws on: a node for each operation.
+    pub(in crate::oracle) fn evaluator(&self, bits: Bits, budget: &Budget) -> Result<Evaluator<'_>> {
+        let mut e = Evaluator { expr: self, bits, fixed: Vec::with_capacity(self.nodes.len()) };
+        for (index, node) in self.nodes.iter().enumerate() {
+            e.spend(index, budget)?;
+            let fixed = !matches!(node, Node::Var(_)) && node.all_operands(|i| e.fixed[i].is_some());
+            let value = |i: usize| match &e.fixed[i] {
+                Some(value) => value.as_ref().map_err(Rc::clone),
+                None => Err(Rc::new(bad("a part without variables has one".into()))),
+            };
+            let value = fixed.then(|| e.operation(node, value, &[]));
+            e.fixed.push(value);
+        }
+        Ok(e)
     }
 
-    /// Encloses the values over a box with one interval per variable, to about `bits` bits: the natural
-    /// interval extension, each operation with its true range.
-    pub fn evaluate(&self, x: &[FloatInterval], bits: Bits) -> Values {
-        let mut all: Vec<std::result::Result<FloatInterval, Rc<Error>>> =
-            Vec::with_capacity(self.nodes.len());
+    /// The exact value at a point, when only rational operations and known exact values are met, of
+    /// moderate size.
+    pub(in crate::oracle) fn exact(&self, x: &[Rational]) -> Option<Rational> {
+        const MOST_NODES: usize = 10_000;
+        if self.nodes.len() > MOST_NODES {
+            return None;
+        }
+        let mut all: Vec<Option<Rational>> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
-            let value = self.operation(node, &all, x, bits);
+            let value = self.exact_operation(node, |i| all[i].as_ref(), x);
+            let short = |q: &Rational| q.numerator().bits() + q.denominator().bits() <= EXACT_BITS;
+            all.push(value.filter(short));
+        }
+        all.swap_remove(self.root)
+    }
+
+    fn exact_operation<'v>(
+        &self,
+        node: &Node,
+        get: impl Fn(usize) -> Option<&'v Rational>,
+        x: &[Rational],
+    ) -> Option<Rational> {
+        let fold = |operands: &[usize], join: fn(&Rational, &Rational) -> Rational| {
+            let mut result = get(operands[0])?.clone();
+            for i in &operands[1..] {
+                result = join(&result, get(*i)?);
+            }
+            Some(result)
+        };
+        match node {
+            Node::Var(i) => x.get(*i).cloned(),
+            Node::Number(i) => self.numbers[*i].is_point().then(|| self.numbers[*i].lo.clone()),
+            Node::Apply(f, i) => {
+                let (f, x) = (function(*f), get(*i)?);
+                f.admits(&Interval::point(x.clone()), 64).ok()?.then(|| (f.exact)(x))?
+            }
+            Node::Neg(i) => get(*i).map(|x| -x),
+            Node::Add(operands) => fold(operands, |x, y| x + y),
+            Node::Mul(operands) => fold(operands, |x, y| x * y),
+            Node::Min(operands) => fold(operands, |x, y| x.min(y).clone()),
+            Node::Max(operands) => fold(operands, |x, y| x.max(y).clone()),
+            Node::Sub(i, j) => Some(get(*i)? - get(*j)?),
+            Node::Div(i, j) => Some(get(*i)? * &get(*j)?.recip()?),
+            Node::Power(i, n) => {
+                let x = get(*i)?;
+                let bits = x.numerator().bits() + x.denominator().bits();
+                let small = bits.checked_mul(n.unsigned_abs()).is_some_and(|size| size <= EXACT_BITS);
+                let base = if *n < 0 { x.recip()? } else { x.clone() };
+                small.then(|| (0..n.unsigned_abs()).fold(Rational::from(1), |power, _| &power * &base))
+            }
+            Node::If { or_equal, operands: [a, b, yes, no] } => {
+                let (a, b) = (get(*a)?, get(*b)?);
+                get(if a < b || (*or_equal && a == b) { *yes } else { *no }).cloned()
+            }
+            Node::Constant(_) | Node::RationalPower(..) => None,
+        }
+    }
+}
+
+impl Evaluator<'_> {
+    /// The working precision.
+    pub fn bits(&self) -> Bits {
+        self.bits
+    }
+
+    /// Pays for the next [`STRIDE`] operations, at each first one of them.
+    fn spend(&self, index: usize, budget: &Budget) -> Result<()> {
+        match index % STRIDE {
+            0 => budget.spend((self.expr.nodes.len() - index).min(STRIDE) as u64),
+            _ => Ok(()),
+        }
+    }
+
+    /// Encloses all operations over a box with one interval per variable: the natural interval extension,
+    /// each operation with its true range. Errors are those of the budget.
+    pub(in crate::oracle) fn values<N: Arithmetic>(&self, x: &[N], budget: &Budget) -> Result<Values<N>> {
+        let mut all: Vec<Outcome<N>> = Vec::with_capacity(self.expr.nodes.len());
+        for (index, node) in self.expr.nodes.iter().enumerate() {
+            self.spend(index, budget)?;
+            let value = match &self.fixed[index] {
+                Some(value) => value.clone().map(N::constant),
+                None => self.operation(node, |i| all[i].as_ref().map_err(Rc::clone), x),
+            };
             all.push(value);
         }
-        // The root need not be the last operation.
-        Values { all }
+        Ok(Values { all })
     }
 
     /// The value of the whole expression.
-    pub fn value(&self, values: &Values) -> Result<FloatInterval> {
-        values.all[self.root].clone().map_err(|e| (*e).clone())
+    pub(in crate::oracle) fn result<N: Arithmetic>(&self, values: &Values<N>) -> Result<N> {
+        // The root need not be the last operation.
+        values.all[self.expr.root].clone().map_err(|e| (*e).clone())
     }
 
-    fn operation(
+    /// The range over a box. Errors are those of the expression, and of the budget.
+    pub fn range(&self, x: &[FloatInterval], budget: &Budget) -> Result<FloatInterval> {
+        self.result(&self.values(x, budget)?)
+    }
+
+    fn operation<'v, N: Arithmetic + 'v>(
         &self,
         node: &Node,
-        all: &[std::result::Result<FloatInterval, Rc<Error>>],
-        x: &[FloatInterval],
-        bits: Bits,
-    ) -> std::result::Result<FloatInterval, Rc<Error>> {
-        let get = |i: usize| all[i].as_ref().map_err(Rc::clone);
-        let finite = |value: Option<FloatInterval>| value.ok_or_else(|| Rc::new(overflow()));
+        get: impl Fn(usize) -> Outcome<&'v N>,
+        x: &[N],
+    ) -> Outcome<N> {
+        let bits = self.bits;
+        let finite = |value: Option<N>| value.ok_or_else(|| Rc::new(overflow()));
+        let fold = |operands: &[usize], join: &dyn Fn(&N, &N) -> Option<N>| {
+            let mut result = get(operands[0])?.clone();
+            for i in &operands[1..] {
+                result = finite(join(&result, get(*i)?))?;
+            }
+            Ok(result)
+        };
         match node {
             Node::Var(i) => Ok(x[*i].clone()),
-            Node::Number(i) => self.number(*i, bits).map_err(Rc::new),
+            Node::Number(i) => self.expr.number(*i, bits).map(N::constant).map_err(Rc::new),
             Node::Constant(name) => {
-                finite(constant_value(name, bits).and_then(|c| FloatInterval::from_ball(&c, bits)))
+                let value = constant_value(name, bits).and_then(|c| FloatInterval::from_ball(&c, bits));
+                finite(value.map(N::constant))
             }
-            Node::Apply(f, i) => function(*f).range_on(get(*i)?, bits).map_err(Rc::new),
+            Node::Apply(f, i) => {
+                let (f, x) = (function(*f), get(*i)?);
+                let range = f.range_on(x.value(), bits).map_err(Rc::new)?;
+                Ok(N::chain(x, range, |y| (f.derivative.interval)(x.value(), y, bits), bits))
+            }
             Node::Neg(i) => Ok(get(*i)?.neg()),
-            Node::Add(operands) => {
-                let mut sum = get(operands[0])?.clone();
-                for i in &operands[1..] {
-                    sum = finite(sum.add(get(*i)?, bits))?;
-                }
-                Ok(sum)
-            }
+            Node::Add(operands) => fold(operands, &|x, y| x.add(y, bits)),
             Node::Sub(i, j) => finite(get(*i)?.sub(get(*j)?, bits)),
-            Node::Mul(operands) => {
-                let mut product = get(operands[0])?.clone();
-                for i in &operands[1..] {
-                    product = finite(product.mul(get(*i)?, bits))?;
+            Node::Mul(operands) => fold(operands, &|x, y| x.mul(y, bits)),
+            Node::Div(i, j) => {
+                let (x, y) = (get(*i)?, get(*j)?);
+                if y.value().contains_zero() {
+                    return Err(Rc::new(pole()));
                 }
-                Ok(product)
+                finite(x.div(y, bits))
             }
-            Node::Div(i, j) => divided(get(*i)?, get(*j)?, bits).map_err(Rc::new),
-            Node::Power(i, n) => power(get(*i)?, *n, bits).map_err(Rc::new),
-            Node::RationalPower(i, q) => self.rational_power(get(*i)?, *q, bits).map_err(Rc::new),
-            Node::Min(operands) => {
-                let mut least = get(operands[0])?.clone();
-                for i in &operands[1..] {
-                    least = least.min(get(*i)?);
+            Node::Power(i, n) => {
+                let x = get(*i)?;
+                if *n < 0 && x.value().contains_zero() {
+                    return Err(Rc::new(pole()));
                 }
-                Ok(least)
+                finite(x.power(*n, bits))
             }
-            Node::Max(operands) => {
-                let mut greatest = get(operands[0])?.clone();
-                for i in &operands[1..] {
-                    greatest = greatest.max(get(*i)?);
+            Node::RationalPower(i, q) => {
+                let x = get(*i)?;
+                let value = self.rational_power(x.value(), *q).map_err(Rc::new)?;
+                Ok(N::chain(x, value, |y| self.rational_slope(x.value(), y, *q), bits))
+            }
+            Node::Min(operands) => fold(operands, &|x, y| Some(x.min(y))),
+            Node::Max(operands) => fold(operands, &|x, y| Some(x.max(y))),
+            Node::If { or_equal, operands: [a, b, yes, no] } => {
+                match holds(get(*a)?.value(), get(*b)?.value(), *or_equal) {
+                    Some(true) => get(*yes).cloned(),
+                    Some(false) => get(*no).cloned(),
+                    None => Ok(N::undecided(get(*yes)?.value().hull(get(*no)?.value()))),
                 }
-                Ok(greatest)
             }
-            Node::If { or_equal, operands: [a, b, yes, no] } => match holds(get(*a)?, get(*b)?, *or_equal) {
-                Some(true) => get(*yes).cloned(),
-                Some(false) => get(*no).cloned(),
-                None => Ok(get(*yes)?.hull(get(*no)?)),
-            },
         }
     }
 
     /// `x^(p/q)`: on `x ≥ 0`, and for odd `q` on the other side by symmetry.
-    fn rational_power(&self, x: &FloatInterval, q: usize, bits: Bits) -> Result<FloatInterval> {
-        let exponent = &self.numbers[q].lo;
+    fn rational_power(&self, x: &FloatInterval, q: usize) -> Result<FloatInterval> {
+        let (exponent, bits) = (&self.expr.numbers[q].lo, self.bits);
         let odd_root = !exponent.denominator().is_even();
         let even_power = exponent.numerator().is_even();
         if x.lo.sign() < 0 && !odd_root {
@@ -106,9 +223,9 @@ impl Expr {
             return Err(pole());
         }
         // At one end, rising or falling on each side of 0.
-        let at = |x: &crate::ball::Dyadic, up: bool| -> Option<crate::ball::Dyadic> {
+        let at = |x: &Dyadic, up: bool| -> Option<Dyadic> {
             if x.is_zero() {
-                return Some(crate::ball::Dyadic::new());
+                return Some(Dyadic::new());
             }
             let negative = x.sign() < 0;
             let base = Ball::from_dyadic(&if negative { -x } else { x.clone() });
@@ -128,30 +245,37 @@ impl Expr {
         ends().ok_or_else(overflow)
     }
 
+    /// The slopes `q·x^q/x` of a rational power.
+    fn rational_slope(&self, x: &FloatInterval, y: &FloatInterval, q: usize) -> Option<FloatInterval> {
+        y.div(x, self.bits)?.mul(&self.expr.number(q, self.bits).ok()?, self.bits)
+    }
+
     /// Encloses the partial derivatives over the box on which `values` were found; `None` where one is
     /// not enclosed (at a vertical tangent, or for a function without an enclosed derivative).
-    pub fn gradient(&self, values: &Values, bits: Bits) -> Option<Vec<FloatInterval>> {
-        let mut gradient = vec![FloatInterval::integer(0); self.vars.len()];
-        let mut adjoints: Vec<Option<FloatInterval>> = vec![None; self.nodes.len()];
-        adjoints[self.root] = Some(FloatInterval::integer(1));
+    pub(in crate::oracle) fn gradient<N: Arithmetic>(&self, values: &Values<N>) -> Option<Vec<N>> {
+        let Evaluator { expr, bits, fixed, .. } = self;
+        let bits = *bits;
+        let mut gradient = vec![N::integer(0); expr.vars.len()];
+        let mut adjoints: Vec<Option<N>> = vec![None; expr.root + 1];
+        adjoints[expr.root] = Some(N::integer(1));
         let value = |i: usize| values.all[i].as_ref().ok();
-        for index in (0..=self.root).rev() {
+        for index in (0..=expr.root).rev() {
             let Some(adjoint) = adjoints[index].take() else { continue };
-            let mut give = |i: usize, part: FloatInterval| -> Option<()> {
+            if fixed[index].is_some() {
+                continue;
+            }
+            let mut give = |i: usize, part: N| -> Option<()> {
                 adjoints[i] = Some(match &adjoints[i] {
                     Some(sum) => sum.add(&part, bits)?,
                     None => part,
                 });
                 Some(())
             };
-            match &self.nodes[index] {
+            match &expr.nodes[index] {
                 Node::Var(i) => gradient[*i] = gradient[*i].add(&adjoint, bits)?,
                 Node::Number(_) | Node::Constant(_) => {}
                 Node::Apply(f, i) => {
-                    if !self.depends_on_variables(*i) {
-                        continue;
-                    }
-                    let slope = (function(*f).derivative)(value(*i)?, value(index)?, bits)?;
+                    let slope = N::derivative(function(*f), value(*i)?, value(index)?, bits)?;
                     give(*i, adjoint.mul(&slope, bits)?)?;
                 }
                 Node::Neg(i) => give(*i, adjoint.neg())?,
@@ -179,36 +303,39 @@ impl Expr {
                     give(*j, over.mul(value(index)?, bits)?.neg())?;
                     give(*i, over)?;
                 }
+                Node::Power(_, 0) => {}
                 Node::Power(i, n) => {
-                    let slope =
-                        power(value(*i)?, n - 1, bits).ok()?.mul(&FloatInterval::integer(*n), bits)?;
+                    let slope = value(*i)?.power(n - 1, bits)?.mul(&N::integer(*n), bits)?;
                     give(*i, adjoint.mul(&slope, bits)?)?;
                 }
                 Node::RationalPower(i, q) => {
-                    // q·x^q/x
-                    let exponent = self.number(*q, bits).ok()?;
+                    let exponent = N::constant(expr.number(*q, bits).ok()?);
                     let slope = value(index)?.div(value(*i)?, bits)?.mul(&exponent, bits)?;
                     give(*i, adjoint.mul(&slope, bits)?)?;
                 }
                 Node::Min(operands) | Node::Max(operands) => {
                     // An operand that is never the one chosen gives nothing; one that always is gives all.
-                    let is_min = matches!(self.nodes[index], Node::Min(_));
-                    let chosen = value(index)?;
+                    let is_min = matches!(expr.nodes[index], Node::Min(_));
+                    let chosen = value(index)?.value();
                     let zero = FloatInterval::integer(0);
                     for (k, i) in operands.iter().enumerate() {
-                        let x = value(*i)?;
+                        let x = value(*i)?.value();
                         let never = if is_min { x.lo > chosen.hi } else { x.hi < chosen.lo };
                         let mut others = operands.iter().enumerate().filter(|(l, _)| *l != k);
                         let always = others.all(|(_, j)| {
-                            value(*j).is_some_and(|y| if is_min { x.hi < y.lo } else { x.lo > y.hi })
+                            value(*j)
+                                .map(N::value)
+                                .is_some_and(|y| if is_min { x.hi < y.lo } else { x.lo > y.hi })
                         });
-                        if !never {
-                            give(*i, if always { adjoint.clone() } else { adjoint.hull(&zero) })?;
+                        if always {
+                            give(*i, adjoint.clone())?;
+                        } else if !never {
+                            give(*i, N::undecided(adjoint.value().hull(&zero)))?;
                         }
                     }
                 }
                 Node::If { or_equal, operands: [a, b, yes, no] } => {
-                    match holds(value(*a)?, value(*b)?, *or_equal) {
+                    match holds(value(*a)?.value(), value(*b)?.value(), *or_equal) {
                         Some(true) => give(*yes, adjoint)?,
                         Some(false) => give(*no, adjoint)?,
                         // The function may jump here: no slope bounds it.
@@ -219,9 +346,13 @@ impl Expr {
         }
         Some(gradient)
     }
+}
 
-    fn depends_on_variables(&self, i: usize) -> bool {
-        !matches!(self.nodes[i], Node::Number(_) | Node::Constant(_))
+impl Expr {
+    /// A number of the expression at a working precision.
+    fn number(&self, index: usize, bits: Bits) -> Result<FloatInterval> {
+        let Interval { lo, hi } = &self.numbers[index];
+        FloatInterval::enclosing(lo, hi, bits).ok_or_else(|| bad("a number is not finite".into()))
     }
 }
 
@@ -235,19 +366,6 @@ fn holds(x: &FloatInterval, y: &FloatInterval, or_equal: bool) -> Option<bool> {
     } else {
         None
     }
-}
-
-fn divided(x: &FloatInterval, y: &FloatInterval, bits: Bits) -> Result<FloatInterval> {
-    if y.contains_zero() {
-        return Err(pole());
-    }
-    x.div(y, bits).ok_or_else(overflow)
-}
-
-/// An integer power.
-fn power(x: &FloatInterval, n: i64, bits: Bits) -> Result<FloatInterval> {
-    let magnitude = x.pow(n.unsigned_abs(), bits).ok_or_else(overflow)?;
-    if n >= 0 { Ok(magnitude) } else { divided(&FloatInterval::integer(1), &magnitude, bits) }
 }
 
 fn pole() -> Error {

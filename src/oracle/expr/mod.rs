@@ -9,6 +9,8 @@ mod evaluate;
 mod json;
 mod text;
 
+pub(super) use evaluate::Evaluator;
+
 use std::collections::HashMap;
 
 use super::constants::constant;
@@ -98,6 +100,17 @@ impl Expr {
 }
 
 impl Node {
+    /// Whether every operand is such.
+    fn all_operands(&self, is: impl Fn(usize) -> bool) -> bool {
+        match self {
+            Node::Var(_) | Node::Number(_) | Node::Constant(_) => true,
+            Node::Apply(_, x) | Node::Neg(x) | Node::Power(x, _) | Node::RationalPower(x, _) => is(*x),
+            Node::Sub(x, y) | Node::Div(x, y) => is(*x) && is(*y),
+            Node::Add(xs) | Node::Mul(xs) | Node::Min(xs) | Node::Max(xs) => xs.iter().all(|x| is(*x)),
+            Node::If { operands, .. } => operands.iter().all(|x| is(*x)),
+        }
+    }
+
     /// The same operation on other operands.
     fn map(&self, f: impl Fn(usize) -> usize) -> Node {
         let all = |operands: &[usize]| operands.iter().map(|i| f(*i)).collect();

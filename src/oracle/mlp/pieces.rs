@@ -20,7 +20,7 @@ pub(super) fn general(f: &Function, z: Range, y: Range) -> Option<Relaxation> {
     let approximately = |x: &FloatInterval| x.middle(53).to_f64();
     let middle = at(0.5 * z.0 + 0.5 * z.1)?;
     let at_middle = small_range(f, &middle)?;
-    let slope = approximately(&(f.derivative)(&middle, &at_middle, BITS)?);
+    let slope = approximately(&(f.derivative.interval)(&middle, &at_middle, BITS)?);
     let at_lo = approximately(&small_range(f, &at(z.0)?)?);
     let at_hi = approximately(&small_range(f, &at(z.1)?)?);
     let across = chord(z, at_lo, at_hi, slope);
@@ -72,7 +72,7 @@ fn piece(f: &Function, slope: &FloatInterval, z: Range, up: bool) -> Option<(f64
     let plain = y.sub(&slope.mul(&x, BITS)?, BITS)?;
     let centre = FloatInterval::point(x.middle(53))?;
     let at_centre = rest(centre.clone())?;
-    let Some(derivative) = (f.derivative)(&x, &y, BITS) else {
+    let Some(derivative) = (f.derivative.interval)(&x, &y, BITS) else {
         return Some((ends(&plain).0, ends(&at_centre).1));
     };
     let tilt = derivative.sub(slope, BITS)?;

@@ -8,6 +8,7 @@
 mod arithmetic;
 mod batch;
 mod budget;
+mod certify;
 mod constants;
 mod convex;
 mod derivatives;
@@ -27,6 +28,7 @@ mod unary;
 
 pub use batch::answer_lines;
 pub use budget::Budget;
+pub use certify::{Certified, Claim, Relation, Tree};
 pub use constants::{CONSTANTS, Constant};
 pub use expr::Expr;
 pub use functions::{FUNCTIONS, Function};

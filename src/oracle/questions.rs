@@ -190,6 +190,11 @@ fn parse<'a>(request: &'a [u8], settings: &Settings) -> Result<(ExprQuery, Reque
     Ok((ExprQuery { expr, vars, level, tolerance, settings: *settings }, r))
 }
 
+/// The expression, box and settings of a request.
+pub(super) fn parse_query(request: &[u8], settings: &Settings) -> Result<ExprQuery> {
+    parse(request, settings).map(|(query, _)| query)
+}
+
 /// An expression: a JSON node, or text in a JSON string.
 fn read_expr(raw: &RawValue, names: &[String], exp_limit: u32) -> Result<Expr> {
     match raw.get().as_bytes().first() {

@@ -7,9 +7,11 @@
 
 mod evaluate;
 mod json;
+mod rational;
 mod text;
 
 pub(super) use evaluate::Evaluator;
+pub(super) use rational::Algebra;
 
 use std::collections::HashMap;
 

@@ -1,0 +1,88 @@
+//! Expressions made of rational operations alone, evaluated in any algebra.
+
+use std::rc::Rc;
+
+use super::{Expr, Node, bad, function};
+use crate::ball::Rational;
+use crate::error::{Code, Error, Result};
+
+/// Where rational expressions have values.
+pub(in crate::oracle) trait Algebra {
+    /// A value.
+    type Value: Clone;
+    /// A number.
+    fn number(&self, q: &Rational) -> Self::Value;
+    /// The variable with this index.
+    fn variable(&self, i: usize) -> Self::Value;
+    /// The negative.
+    fn neg(&self, x: &Self::Value) -> Self::Value;
+    /// The sum.
+    fn add(&self, x: &Self::Value, y: &Self::Value) -> Result<Self::Value>;
+    /// The product.
+    fn mul(&self, x: &Self::Value, y: &Self::Value) -> Result<Self::Value>;
+    /// The reciprocal.
+    fn inv(&self, x: &Self::Value) -> Result<Self::Value>;
+}
+
+impl Expr {
+    /// The value in an algebra. Errors with [`Code::BadRequest`] where an operation is not rational.
+    pub(in crate::oracle) fn in_algebra<A: Algebra>(&self, a: &A) -> Result<A::Value> {
+        let mut all: Vec<std::result::Result<A::Value, Rc<Error>>> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let value = self.rational_operation(a, node, |i| all[i].clone());
+            all.push(value);
+        }
+        all.swap_remove(self.root).map_err(|e| (*e).clone())
+    }
+
+    fn rational_operation<A: Algebra>(
+        &self,
+        a: &A,
+        node: &Node,
+        get: impl Fn(usize) -> std::result::Result<A::Value, Rc<Error>>,
+    ) -> std::result::Result<A::Value, Rc<Error>> {
+        let fold = |operands: &[usize],
+                    join: &dyn Fn(&A::Value, &A::Value) -> Result<A::Value>|
+         -> std::result::Result<_, Rc<Error>> {
+            let mut result = get(operands[0])?;
+            for i in &operands[1..] {
+                result = join(&result, &get(*i)?)?;
+            }
+            Ok(result)
+        };
+        let power = |x: &A::Value, n: u64| -> Result<A::Value> {
+            let mut result = a.number(&Rational::from(1));
+            for _ in 0..n {
+                result = a.mul(&result, x)?;
+            }
+            Ok(result)
+        };
+        let foreign = |what: &str| {
+            let message = format!("{what} is not rational; certificates are for + - * / and integer powers");
+            Rc::new(Error::new(Code::BadRequest, message).at("expr"))
+        };
+        Ok(match node {
+            Node::Var(i) => a.variable(*i),
+            Node::Number(i) if self.numbers[*i].is_point() => a.number(&self.numbers[*i].lo),
+            Node::Number(_) => return Err(Rc::new(bad("a number is a ball; give exact numbers".into()))),
+            Node::Neg(i) => a.neg(&get(*i)?),
+            Node::Add(operands) => fold(operands, &|x, y| a.add(x, y))?,
+            Node::Sub(i, j) => a.add(&get(*i)?, &a.neg(&get(*j)?))?,
+            Node::Mul(operands) => fold(operands, &|x, y| a.mul(x, y))?,
+            Node::Div(i, j) => a.mul(&get(*i)?, &a.inv(&get(*j)?)?)?,
+            Node::Power(i, n) => {
+                let result = power(&get(*i)?, n.unsigned_abs())?;
+                if *n < 0 { a.inv(&result)? } else { result }
+            }
+            Node::Apply(f, i) => match function(*f).name {
+                "sqr" => power(&get(*i)?, 2)?,
+                "inv" => a.inv(&get(*i)?)?,
+                "neg" => a.neg(&get(*i)?),
+                name => return Err(foreign(name)),
+            },
+            Node::Constant(name) => return Err(foreign(name)),
+            Node::RationalPower(..) => return Err(foreign("a power with a fractional exponent")),
+            Node::Min(_) | Node::Max(_) | Node::If { .. } => return Err(foreign("min, max or if")),
+        })
+    }
+}

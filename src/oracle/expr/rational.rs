@@ -41,15 +41,6 @@ impl Expr {
         node: &Node,
         get: impl Fn(usize) -> std::result::Result<A::Value, Rc<Error>>,
     ) -> std::result::Result<A::Value, Rc<Error>> {
-        let fold = |operands: &[usize],
-                    join: &dyn Fn(&A::Value, &A::Value) -> Result<A::Value>|
-         -> std::result::Result<_, Rc<Error>> {
-            let mut result = get(operands[0])?;
-            for i in &operands[1..] {
-                result = join(&result, &get(*i)?)?;
-            }
-            Ok(result)
-        };
         let power = |x: &A::Value, n: u64| -> Result<A::Value> {
             let mut result = a.number(&Rational::from(1));
             for _ in 0..n {
@@ -66,9 +57,9 @@ impl Expr {
             Node::Number(i) if self.numbers[*i].is_point() => a.number(&self.numbers[*i].lo),
             Node::Number(_) => return Err(Rc::new(bad("a number is a ball; give exact numbers".into()))),
             Node::Neg(i) => a.neg(&get(*i)?),
-            Node::Add(operands) => fold(operands, &|x, y| a.add(x, y))?,
+            Node::Add(operands) => fold(operands, get, |x, y| a.add(x, y))?,
             Node::Sub(i, j) => a.add(&get(*i)?, &a.neg(&get(*j)?))?,
-            Node::Mul(operands) => fold(operands, &|x, y| a.mul(x, y))?,
+            Node::Mul(operands) => fold(operands, get, |x, y| a.mul(x, y))?,
             Node::Div(i, j) => a.mul(&get(*i)?, &a.inv(&get(*j)?)?)?,
             Node::Power(i, n) => {
                 let result = power(&get(*i)?, n.unsigned_abs())?;
@@ -85,4 +76,17 @@ impl Expr {
             Node::Min(_) | Node::Max(_) | Node::If { .. } => return Err(foreign("min, max or if")),
         })
     }
+}
+
+/// Joins the values of several operands.
+fn fold<V>(
+    operands: &[usize],
+    get: impl Fn(usize) -> std::result::Result<V, Rc<Error>>,
+    join: impl Fn(&V, &V) -> Result<V>,
+) -> std::result::Result<V, Rc<Error>> {
+    let mut result = get(operands[0])?;
+    for i in &operands[1..] {
+        result = join(&result, &get(*i)?)?;
+    }
+    Ok(result)
 }

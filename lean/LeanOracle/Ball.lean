@@ -5,3 +5,4 @@ file LICENSE.
 import LeanOracle.Ball.Decimal
 import LeanOracle.Ball.Basic
 import LeanOracle.Ball.Ops
+import LeanOracle.Ball.Text

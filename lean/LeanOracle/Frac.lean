@@ -491,6 +491,22 @@ theorem abs_nonneg (x : Frac) : 0 ≤ x.abs :=
   (Frac.le_total 0 x).elim (fun h => Frac.le_trans h (le_abs x))
     fun h => Frac.le_trans (Frac.neg_nonneg.2 h) (neg_le_abs x)
 
+theorem abs_neg (x : Frac) : (-x).abs = x.abs := by
+  rcases Frac.le_total 0 x with h | h
+  · rw [abs_of_nonneg h, abs_of_nonpos (Frac.neg_nonneg.1 (by rwa [Frac.neg_neg])), Frac.neg_neg]
+  · rw [abs_of_nonpos h, abs_of_nonneg (Frac.neg_nonneg.2 h)]
+
+theorem abs_mul (x y : Frac) : (x * y).abs = x.abs * y.abs := by
+  have nonneg {x y : Frac} (hx : 0 ≤ x) (hy : 0 ≤ y) : (x * y).abs = x.abs * y.abs := by
+    rw [abs_of_nonneg hx, abs_of_nonneg hy, abs_of_nonneg (Frac.mul_nonneg hx hy)]
+  have left {y : Frac} (hy : 0 ≤ y) : (x * y).abs = x.abs * y.abs := by
+    rcases Frac.le_total 0 x with h | h
+    · exact nonneg h hy
+    · rw [← abs_neg, ← Frac.neg_mul, nonneg (Frac.neg_nonneg.2 h) hy, abs_neg]
+  rcases Frac.le_total 0 y with h | h
+  · exact left h
+  · rw [← abs_neg, ← Frac.mul_neg, left (Frac.neg_nonneg.2 h), abs_neg]
+
 /-! ### Reciprocals -/
 
 /-- The reciprocal; that of zero is zero. -/
@@ -641,7 +657,8 @@ def lowest : Frac → Int × Nat :=
   Quotient.lift
     (fun x =>
       let g := x.num.natAbs.gcd x.den
-      (if x.num < 0 then -((x.num.natAbs / g : Nat) : Int) else (x.num.natAbs / g : Nat), x.den / g))
+      let n : Int := (x.num.natAbs / g : Nat)
+      (if x.num < 0 then -n else n, x.den / g))
     fun x y (h : _ * _ = _ * _) => by
       have e : x.num.natAbs * y.den = y.num.natAbs * x.den := by
         have := congrArg Int.natAbs h

@@ -114,40 +114,11 @@ theorem scaledLeInt_iff (a : Int) (d : Nat) (b : Int) :
 
 namespace Decimal
 
-instance : ToString Decimal where
-  toString x := s!"{x.num}e{x.exp}"
-
 instance : Coe Int Decimal := ⟨fun n => ⟨n, 0⟩⟩
 instance (n : Nat) : OfNat Decimal n := ⟨⟨n, 0⟩⟩
 instance : OfScientific Decimal where
   ofScientific m negExp e := ⟨m, if negExp then -e else e⟩
 instance : Neg Decimal := ⟨fun x => ⟨-x.num, x.exp⟩⟩
-
-/-- Reads `-12`, `0.5`, `1.25e-7` exactly; `none` when the text has another form. -/
-def ofString? (s : String) : Option Decimal :=
-  let (neg, chars) := match s.toList with
-    | '-' :: cs => (true, cs)
-    | cs => (false, cs)
-  go neg 0 0 false false chars
-where
-  /-- `m` is the number read so far without its point, `frac` the digits after the point. -/
-  go (neg : Bool) (m frac : Nat) (digits point : Bool) : List Char → Option Decimal
-    | [] => if digits then some (mk neg m frac 0) else none
-    | c :: cs =>
-      if c.isDigit then
-        go neg (10 * m + (c.toNat - '0'.toNat)) (if point then frac + 1 else frac) true point cs
-      else if c == '.' && !point then go neg m frac digits true cs
-      else if (c == 'e' || c == 'E') && digits then
-        match cs with
-        | '-' :: cs => (nat? cs).map fun e => mk neg m frac (-e)
-        | '+' :: cs => (nat? cs).map fun e => mk neg m frac e
-        | cs => (nat? cs).map fun e => mk neg m frac e
-      else none
-  mk (neg : Bool) (m frac : Nat) (e : Int) : Decimal := ⟨if neg then -m else m, e - frac⟩
-  nat? (cs : List Char) : Option Nat :=
-    if !cs.isEmpty && cs.all Char.isDigit then
-      some (cs.foldl (fun n c => 10 * n + (c.toNat - '0'.toNat)) 0)
-    else none
 
 /-- `x ≤ y` as a Boolean, decided exactly whatever the exponents are. -/
 def le (x y : Decimal) : Bool :=

@@ -181,7 +181,8 @@ def scale (k : Int) (a : MidRad10Exp) : MidRad10Exp := ⟨a.mid, a.rad, a.exp + 
 
 theorem mem_scale {a : MidRad10Exp} {x : Frac} (k : Int) (hx : x ∈ a) :
     x * tenPow k ∈ a.scale k := by
-  have h (n : Int) : (⟨n, a.exp + k⟩ : Decimal).toFrac = (⟨n, a.exp⟩ : Decimal).toFrac * tenPow k := by
+  have h (n : Int) :
+      (⟨n, a.exp + k⟩ : Decimal).toFrac = (⟨n, a.exp⟩ : Decimal).toFrac * tenPow k := by
     rw [toFrac, tenPow_add, toFrac, Frac.mul_assoc]
   have pos := Frac.le_of_lt (tenPow_pos k)
   exact ⟨h _ ▸ Frac.mul_le_mul_of_nonneg_right hx.1 pos,

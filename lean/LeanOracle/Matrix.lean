@@ -4,3 +4,10 @@ file LICENSE.
 -/
 import LeanOracle.Matrix.Basic
 import LeanOracle.Matrix.Ball
+
+/-!
+# Sums of matrices
+
+`Matrix.Basic` is about matrices of integers and of fractions, `Matrix.Ball` about matrices whose
+entries are only known to lie in balls.
+-/

@@ -37,7 +37,7 @@ def fractionTests : TestM Unit := do
   same "minimum" min min
   same "absolute value" (fun r _ => r.abs) (fun r _ => if r < 0 then -r else r)
   same "opposite" (fun r _ => -r) (fun r _ => -r)
-  for n in [0, 1, 2, 5] do same s!"power {n}" (fun r _ => r ^ n) (fun r _ => r ^ n)
+  for n in ([0, 1, 2, 5] : List Nat) do same s!"power {n}" (fun r _ => r ^ n) (fun r _ => r ^ n)
   checkAll "order of fractions" (pairs 300) (fun (r, s) =>
     decide ((r : Frac) ≤ s) == decide (r ≤ s) && decide ((r : Frac) < s) == decide (r < s)
       && decide ((r : Frac) = s) == (r == s)) render
@@ -111,7 +111,7 @@ def arithmeticTests : TestM Unit := do
   exact "absolute value" (fun a _ => a.abs) (fun x _ => abs x) [0]
   exact "times 100" (fun a _ => a.scale 2) (fun x _ => x * 100)
   exact "times 0.001" (fun a _ => a.scale (-3)) (fun x _ => x / 1000)
-  for n in [0, 1, 2, 3, 4, 7] do exact s!"power {n}" (fun a _ => a ^ n) (fun x _ => x ^ n) [0]
+  for n in ([0, 1, 2, 3, 4, 7] : List Nat) do exact s!"power {n}" (fun a _ => a ^ n) (fun x _ => x ^ n) [0]
   checkAll "hull and intersection" (ballPairs 300) (fun (a, b) =>
       let ((al, ah), (bl, bh)) := (a.toRatBounds, b.toRatBounds)
       (a.hull b).toRatBounds == (min al bl, max ah bh)

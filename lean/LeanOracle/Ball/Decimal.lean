@@ -177,7 +177,8 @@ instance (x : Decimal) (r : Rat) : Decidable (x.leRat r) := inferInstanceAs (Dec
 instance (x : Decimal) (r : Rat) : Decidable (x.geRat r) := inferInstanceAs (Decidable (_ ≤ _))
 
 /-- The value as a rational. Computes `10 ^ |exp|`, so look at the exponent first when it comes
-from elsewhere; the oracle keeps it within a million unless told otherwise. -/
+from elsewhere; the oracle keeps it within a million unless told otherwise. (That `toFrac`, which the
+theorems are about, is the same number is tested, not proved.) -/
 def toRat (x : Decimal) : Rat :=
   if 0 ≤ x.exp then mkRat (x.num * 10 ^ x.exp.toNat) 1 else mkRat x.num (10 ^ (-x.exp).toNat)
 
@@ -186,7 +187,8 @@ def toRat (x : Decimal) : Rat :=
 /-- The power of ten `10 ^ e`. -/
 def tenPow (e : Int) : Frac := .mk (10 ^ e.toNat) (10 ^ (-e).toNat) (ten_pow_pos _)
 
-/-- The value, as a fraction. Computes `10 ^ |exp|`, like `toRat`. -/
+/-- The value, as a fraction. Computes `10 ^ |exp|`, like `toRat`; comparisons of decimals
+do not. -/
 def toFrac (x : Decimal) : Frac := .ofInt x.num * tenPow x.exp
 
 instance : Coe Decimal Frac := ⟨toFrac⟩
@@ -346,8 +348,8 @@ theorem floorTo_le (e : Int) (x : Decimal) : (floorTo e x).toFrac ≤ x.toFrac :
 theorem le_ceilTo (e : Int) (x : Decimal) : x.toFrac ≤ (ceilTo e x).toFrac := by
   have := floorTo_le e (-x)
   rw [toFrac_neg] at this
-  rw [ceilTo, toFrac_neg]
-  simpa using Frac.neg_le_neg this
+  rw [ceilTo, toFrac_neg, ← Frac.neg_le_neg_iff, Frac.neg_neg]
+  exact this
 
 /-- The greatest multiple of `10 ^ (-k - x.exp)` that is at most `1 / x`, for positive `x`. -/
 def invFloor (k : Nat) (x : Decimal) : Decimal := ⟨10 ^ k / x.num, -k - x.exp⟩
@@ -356,11 +358,11 @@ def invFloor (k : Nat) (x : Decimal) : Decimal := ⟨10 ^ k / x.num, -k - x.exp�
 def invCeil (k : Nat) (x : Decimal) : Decimal := ⟨-(-10 ^ k / x.num), -k - x.exp⟩
 
 private theorem num_pos {x : Decimal} (h : 0 < x.toFrac) : 0 < x.num := by
-  refine Decidable.by_contra fun n => h ?_
+  refine Decidable.byContradiction fun n => h ?_
   have := (Frac.mul_le_mul_iff_right (tenPow_pos x.exp)).2
     (Frac.ofInt_le.2 (show x.num ≤ 0 by omega))
-  show x.toFrac ≤ 0
-  simpa [toFrac, show Frac.ofInt 0 = 0 from rfl] using this
+  rw [show Frac.ofInt 0 = 0 from rfl, Frac.zero_mul] at this
+  exact this
 
 private theorem toFrac_mul_eq (q : Int) (k : Nat) (x : Decimal) :
     (⟨q, -k - x.exp⟩ : Decimal).toFrac * x.toFrac = .ofInt (q * x.num) * tenPow (-k) := by

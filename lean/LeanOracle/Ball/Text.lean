@@ -120,7 +120,7 @@ theorem readInt?_intChars (n : Int) : readInt? (intChars n) = some n := by
     show (readNat? (natChars n.natAbs)).map _ = _
     rw [readNat?_natChars]
     exact congrArg some (show -((n.natAbs : Nat) : Int) = n by omega)
-  · have := head_natChars n.natAbs [] (c := '-') (by decide)
+  · have := head_natChars n.natAbs [] (c := '-') (by decide +kernel)
     rw [List.append_nil] at this
     rw [if_neg h, if_neg this, readNat?_natChars]
     exact congrArg some (show ((n.natAbs : Nat) : Int) = n by omega)
@@ -180,10 +180,10 @@ private theorem readFrom_natChars (neg : Bool) (n : Nat) (e : Int) :
     · rw [if_pos h]
       show some '-' ≠ some '+'
       decide
-    · have := head_natChars e.natAbs [] (c := '+') (by decide)
+    · have := head_natChars e.natAbs [] (c := '+') (by decide +kernel)
       rwa [if_neg h, ← List.append_nil (natChars _)]
   rw [readFrom_digits _ _ _ _ hcs, Nat.mul_zero, Nat.zero_add, value, readFrom,
-    if_neg (by decide), if_neg (by decide), if_pos (by decide), if_neg plus, readInt?_intChars]
+    if_neg (by decide +kernel), if_neg (by decide +kernel), if_pos (by decide +kernel), if_neg plus, readInt?_intChars]
   exact congrArg some (congrArg (Decimal.mk _) (Int.sub_zero e))
 
 /-- A decimal that was printed is read back, the same pair of integers. -/
@@ -194,9 +194,11 @@ theorem ofChars?_toChars (x : Decimal) : ofChars? x.toChars = some x := by
     refine (if_pos rfl).trans ?_
     show readFrom true 0 0 false false (natChars _ ++ 'e' :: intChars x.exp) = _
     rw [readFrom_natChars]
-    exact congrArg some (congrArg (Decimal.mk · x.exp) (by simp only [if_true]; omega))
+    exact congrArg some (congrArg (Decimal.mk · x.exp) (by
+      show -((x.num.natAbs : Nat) : Int) = x.num
+      omega))
   · rw [show intChars x.num = natChars x.num.natAbs from if_neg h,
-      if_neg (head_natChars _ _ (by decide)), readFrom_natChars]
+      if_neg (head_natChars _ _ (by decide +kernel)), readFrom_natChars]
     exact congrArg some (congrArg (Decimal.mk · x.exp) (by
       show ((x.num.natAbs : Nat) : Int) = x.num
       omega))

@@ -101,6 +101,10 @@ lean_lib LeanOracleFFI where
 @[default_target]
 lean_lib LeanOracle
 
+/-- The modules of the tests. -/
+lean_lib TestModules where
+  roots := #[`Tests.Arithmetic, `Tests.Harness, `Tests.Malformed, `Tests.Matrices]
+
 /-- The run-time tests: `lake exe Tests`, `lake test`. -/
 @[test_driver]
 lean_exe Tests where

@@ -5,6 +5,7 @@ file LICENSE.
 import LeanOracle.Arb
 import LeanOracle.Ball
 import LeanOracle.Expr
+import LeanOracle.Matrix
 import LeanOracle.Questions
 
 /-!
@@ -69,14 +70,20 @@ questions about constants, matrices, polynomials, integrals and neural networks 
 Nothing of this is proved about `tanh`: the oracle is native code, declared `opaque` in `IO`, and
 what it returns is data. That is enough to *find* a bound. To *prove* one, write the bound into the
 statement and let the kernel check it by integer arithmetic; `lean/Examples/SqrtTwo.lean` and
-`lean/Examples/EulerNumber.lean` do so, and the end of `lean/Examples/Expressions.lean`. The
-theorems of `LeanOracle.Ball` are about the comparisons, and rest on the kernel alone.
+`lean/Examples/EulerNumber.lean` do so, and the end of `lean/Examples/Expressions.lean`.
+
+What is proved is the arithmetic around an answer. A ball is a set of fractions (`x ∈ b`, with
+`x : Frac`), sums and products of balls contain the sums and products of their members
+(`LeanOracle.Ball`), and so do sums of matrices (`LeanOracle.Matrix`). `lean/Examples/Newton.lean`
+and `lean/Examples/Balls.lean` draw conclusions from that. The theorems rest on the kernel alone.
 
 ## Files
 
 * `LeanOracle.Arb`: queries about one function, results, errors, and the JSON form of all.
 * `LeanOracle.Expr`: expressions.
 * `LeanOracle.Questions`: questions about expressions and more, batches, jobs.
-* `LeanOracle.Ball`: exact decimals and balls, with decided comparisons.
+* `LeanOracle.Frac`: exact fractions, the members of balls.
+* `LeanOracle.Ball`: exact decimals and balls, with decided comparisons and proved arithmetic.
+* `LeanOracle.Matrix`: sums of matrices of numbers and of balls.
 * `LeanOracleFFI`: the raw bindings. Nothing else touches native code.
 -/

@@ -3,6 +3,10 @@ Copyright (c) 2026 The lean-oracle authors. Released under Apache 2.0 license as
 file LICENSE.
 -/
 import LeanOracle
+import Tests.Arithmetic
+import Tests.Harness
+import Tests.Malformed
+import Tests.Matrices
 
 /-!
 # Run-time tests
@@ -19,37 +23,6 @@ namespace Tests
 
 open LeanOracle LeanOracle.Arb
 open Lean (Json)
-
-/-! ### The harness -/
-
-/-- Numbers of checks that passed and failed. -/
-structure Tally where
-  passed : Nat := 0
-  failed : Nat := 0
-
-/-- A test: an action with access to the tally. -/
-abbrev TestM := ReaderT (IO.Ref Tally) IO
-
-/-- Counts and prints one check. -/
-def check (name : String) (ok : Bool) (detail : String := "") : TestM Unit := do
-  let tally ← read
-  if ok then
-    tally.modify fun t => { t with passed := t.passed + 1 }
-    IO.println s!"ok    {name}"
-  else
-    tally.modify fun t => { t with failed := t.failed + 1 }
-    IO.println s!"FAIL  {name}{if detail.isEmpty then "" else ": " ++ detail}"
-
-/-- Runs a group; an exception in it counts as a failed check. -/
-def group (name : String) (body : TestM Unit) : TestM Unit := do
-  let tally ← read
-  try body.run tally
-  catch e => check name false s!"unexpected exception: {e}"
-
-/-- Checks that two values are equal. -/
-def checkEq [BEq α] [Repr α] (name : String) (got expected : α) : TestM Unit :=
-  if got == expected then check name true
-  else check name false s!"got {reprStr got}, expected {reprStr expected}"
 
 /-- `x` and `y` have the same value. -/
 def sameValue (x y : Decimal) : Bool := x ≤ y && y ≤ x
@@ -878,8 +851,10 @@ def panicTests : TestM Unit := do
 
 /-- Every group of tests. -/
 def groups : List (String × TestM Unit) :=
-  [("balls", ballTests), ("enclosures", enclosureTests), ("integers", integerTests),
-    ("refusals", refusalTests), ("json", jsonTests), ("load", loadTests),
+  [("balls", ballTests), ("fractions", fractionTests), ("arithmetic", arithmeticTests),
+    ("texts", textTests), ("matrices", matrixTests), ("malformed", malformedTests),
+    ("enclosures", enclosureTests), ("integers", integerTests), ("refusals", refusalTests),
+    ("json", jsonTests), ("load", loadTests),
     ("expressions", expressionTests), ("questions", questionTests), ("batches", batchTests),
     ("jobs", jobTests), ("kinds", kindTests), ("torchlean", torchLeanTests),
     ("panics", panicTests)]

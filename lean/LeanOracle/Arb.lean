@@ -207,21 +207,10 @@ def jsonToNat (j : Json) : Except String Nat :=
   | .ok n => return n
   | .error _ => throw s!"Expected Nat, got {j.compress}"
 
-/-- A decimal integer: an optional minus sign and digits, nothing else. -/
-private def parseInt? (s : String) : Option Int :=
-  match s.toList with
-  | '-' :: cs => (digits? cs).map fun n => -(n : Int)
-  | cs => (digits? cs).map fun n => (n : Int)
-where
-  digits? (cs : List Char) : Option Nat :=
-    if !cs.isEmpty && cs.all Char.isDigit then
-      some (cs.foldl (fun n c => 10 * n + (c.toNat - '0'.toNat)) 0)
-    else none
-
 /-- The integer that object `o` has as a string under key `k`. -/
 def jsonToIntFromStringKey (o : Json) (k : String) : Except String Int := do
   let s ← jsonToString (← o.getObjVal? k)
-  match parseInt? s with
+  match readInt? s.toList with
   | some n => return n
   | none => throw s!"Expected Int string at key '{k}', got '{s}'"
 
@@ -231,6 +220,26 @@ def parseMidRad10Exp (j : Json) : Except String MidRad10Exp := do
     { mid := ← jsonToIntFromStringKey j "mid"
       rad := ← jsonToIntFromStringKey j "rad"
       exp := ← jsonToIntFromStringKey j "exp" }
+
+/-- A ball that was read is well-formed. -/
+theorem wellFormed_of_parseMidRad10Exp {j : Json} {b : MidRad10Exp}
+    (h : parseMidRad10Exp j = .ok b) : b.WellFormed := by
+  have checked (a : MidRad10Exp) (h : checkBall a = .ok b) : b.WellFormed := by
+    unfold checkBall at h
+    by_cases neg : a.rad < 0
+    · rw [if_pos neg] at h
+      cases h
+    · rw [if_neg neg] at h
+      cases h
+      exact Int.not_lt.1 neg
+  unfold parseMidRad10Exp at h
+  cases hm : jsonToIntFromStringKey j "mid" with
+  | error e => rw [hm] at h; cases h
+  | ok m => cases hr : jsonToIntFromStringKey j "rad" with
+    | error e => rw [hm, hr] at h; cases h
+    | ok r => cases he : jsonToIntFromStringKey j "exp" with
+      | error e => rw [hm, hr, he] at h; cases h
+      | ok e => rw [hm, hr, he] at h; exact checked _ h
 
 /-- The pair `(prec_bits, digits)` of field `ctx`. -/
 def parseCtx (j : Json) : Except String (Nat × Nat) := do

@@ -152,7 +152,8 @@ theorem ind₂ {p : Frac → Frac → Prop} (h : ∀ a b n hn, p (mk a n hn) (mk
     p x y :=
   ind₃ (p := fun x y _ => p x y) (fun a b _ n hn => h a b n hn) x y (mk 0 1)
 
-theorem zero_eq (n : Nat) (hn : 0 < n) : (0 : Frac) = mk 0 n hn := mk_eq.2 (by simp)
+theorem zero_eq (n : Nat) (hn : 0 < n) : (0 : Frac) = mk 0 n hn :=
+  mk_eq.2 ((Int.zero_mul _).trans (Int.zero_mul _).symm)
 
 /-! ### The laws of a commutative ring -/
 
@@ -249,11 +250,23 @@ protected theorem sub_add_cancel (x y : Frac) : x - y + y = x := by
 protected theorem add_sub_cancel (x y : Frac) : x + y - y = x := by
   rw [Frac.sub_eq_add_neg, Frac.add_assoc, add_neg_cancel, Frac.add_zero]
 
+@[simp] protected theorem neg_zero : -(0 : Frac) = 0 := rfl
+
+@[simp] protected theorem sub_zero (x : Frac) : x - 0 = x := Frac.add_zero x
+
+protected theorem neg_sub (x y : Frac) : -(x - y) = y - x := by
+  rw [Frac.sub_eq_add_neg, Frac.neg_add, Frac.neg_neg, Frac.add_comm]; rfl
+
 @[simp] theorem pow_zero (x : Frac) : x ^ 0 = 1 := rfl
 
 theorem pow_succ (x : Frac) (n : Nat) : x ^ (n + 1) = x ^ n * x := rfl
 
 theorem pow_two (x : Frac) : x ^ 2 = x * x := by rw [pow_succ, pow_succ, pow_zero, Frac.one_mul]
+
+theorem pow_add (x : Frac) (m n : Nat) : x ^ (m + n) = x ^ m * x ^ n := by
+  induction n with
+  | zero => rw [Nat.add_zero, pow_zero, Frac.mul_one]
+  | succ n ih => rw [← Nat.add_assoc, pow_succ, pow_succ, ih, Frac.mul_assoc]
 
 theorem mul_pow (x y : Frac) (n : Nat) : (x * y) ^ n = x ^ n * y ^ n := by
   induction n with
@@ -312,6 +325,9 @@ theorem mk_le_mk_same {a b : Int} {n : Nat} {hn : 0 < n} : mk a n hn ≤ mk b n 
   mk_le_mk.trans (cancel_le (by omega))
 
 theorem ofInt_le {a b : Int} : ofInt a ≤ ofInt b ↔ a ≤ b := mk_le_mk_same
+
+theorem ofInt_lt {a b : Int} : ofInt a < ofInt b ↔ a < b :=
+  (not_congr ofInt_le).trans Int.not_le
 
 theorem ofInt_nonneg {a : Int} : 0 ≤ ofInt a ↔ 0 ≤ a := ofInt_le
 
@@ -390,8 +406,22 @@ protected theorem sub_le_sub {x y u v : Frac} (h : x ≤ y) (k : u ≤ v) : x - 
 protected theorem sub_nonneg {x y : Frac} : 0 ≤ y - x ↔ x ≤ y := by
   rw [← Frac.add_le_add_iff_right (x := 0) x, Frac.zero_add, Frac.sub_add_cancel]
 
+protected theorem sub_pos {x y : Frac} : 0 < y - x ↔ x < y := by
+  have := Frac.sub_nonneg (x := y) (y := x)
+  rw [← Frac.neg_sub, ← Frac.neg_le_neg_iff, Frac.neg_neg, Frac.neg_zero] at this
+  exact not_congr this
+
+protected theorem sub_le_iff {x y z : Frac} : x - y ≤ z ↔ x ≤ z + y := by
+  rw [← Frac.add_le_add_iff_right (x := x - y) y, Frac.sub_add_cancel]
+
+protected theorem le_sub_iff {x y z : Frac} : x ≤ y - z ↔ x + z ≤ y := by
+  rw [← Frac.add_le_add_iff_right (x := x) z, Frac.sub_add_cancel]
+
 protected theorem add_nonneg {x y : Frac} (h : 0 ≤ x) (k : 0 ≤ y) : 0 ≤ x + y := by
   simpa using Frac.add_le_add h k
+
+protected theorem add_pos_of_pos_of_nonneg {x y : Frac} (h : 0 < x) (k : 0 ≤ y) : 0 < x + y :=
+  Frac.lt_of_lt_of_le h (by simpa using Frac.add_le_add (Frac.le_refl x) k)
 
 protected theorem neg_nonneg {x : Frac} : 0 ≤ -x ↔ x ≤ 0 := by
   rw [← Frac.sub_nonneg (x := x), Frac.sub_eq_add_neg, Frac.zero_add]
@@ -491,6 +521,22 @@ theorem abs_nonneg (x : Frac) : 0 ≤ x.abs :=
   (Frac.le_total 0 x).elim (fun h => Frac.le_trans h (le_abs x))
     fun h => Frac.le_trans (Frac.neg_nonneg.2 h) (neg_le_abs x)
 
+theorem abs_neg (x : Frac) : (-x).abs = x.abs := by
+  rcases Frac.le_total 0 x with h | h
+  · rw [abs_of_nonneg h, abs_of_nonpos (Frac.neg_nonneg.1 (by rwa [Frac.neg_neg])), Frac.neg_neg]
+  · rw [abs_of_nonpos h, abs_of_nonneg (Frac.neg_nonneg.2 h)]
+
+theorem abs_mul (x y : Frac) : (x * y).abs = x.abs * y.abs := by
+  have nonneg {x y : Frac} (hx : 0 ≤ x) (hy : 0 ≤ y) : (x * y).abs = x.abs * y.abs := by
+    rw [abs_of_nonneg hx, abs_of_nonneg hy, abs_of_nonneg (Frac.mul_nonneg hx hy)]
+  have left {y : Frac} (hy : 0 ≤ y) : (x * y).abs = x.abs * y.abs := by
+    rcases Frac.le_total 0 x with h | h
+    · exact nonneg h hy
+    · rw [← abs_neg, ← Frac.neg_mul, nonneg (Frac.neg_nonneg.2 h) hy, abs_neg]
+  rcases Frac.le_total 0 y with h | h
+  · exact left h
+  · rw [← abs_neg, ← Frac.mul_neg, left (Frac.neg_nonneg.2 h), abs_neg]
+
 /-! ### Reciprocals -/
 
 /-- The reciprocal; that of zero is zero. -/
@@ -506,12 +552,13 @@ protected def inv : Frac → Frac :=
       · have : y.num = 0 := by
           rw [hn, Int.zero_mul] at h
           exact (Int.mul_eq_zero.1 h.symm).resolve_right hx
-        simp only [hn, this, dite_true]
+        show dite _ _ _ = dite _ _ _
+        rw [dif_pos hn, dif_pos this]
       · have hm : y.num ≠ 0 := fun e => by
           rw [e, Int.zero_mul] at h
           exact hn ((Int.mul_eq_zero.1 h).resolve_right hy)
-        simp only [hn, hm, dite_false]
-        rw [mk_eq, natAbs_mul_natAbs, natAbs_mul_natAbs]
+        show dite _ _ _ = dite _ _ _
+        rw [dif_neg hn, dif_neg hm, mk_eq, natAbs_mul_natAbs, natAbs_mul_natAbs]
         calc x.num * x.den * (y.num * y.num) = y.num * x.den * (x.num * y.num) := by ac_rfl
           _ = y.num * y.den * (x.num * x.num) := by rw [← h]; ac_rfl
 where
@@ -520,7 +567,7 @@ where
     rcases (show (a.natAbs : Int) = a ∨ (a.natAbs : Int) = -a by omega) with h | h <;> rw [h]
     rw [Int.neg_mul_neg]
 
-/-- The reciprocal, written `Frac.inv x` or `1 / x`. -/
+/-- Division; by zero it gives zero. -/
 instance : Div Frac := ⟨fun x y => x * y.inv⟩
 
 theorem div_eq_mul_inv (x y : Frac) : x / y = x * y.inv := rfl
@@ -641,7 +688,8 @@ def lowest : Frac → Int × Nat :=
   Quotient.lift
     (fun x =>
       let g := x.num.natAbs.gcd x.den
-      (if x.num < 0 then -((x.num.natAbs / g : Nat) : Int) else (x.num.natAbs / g : Nat), x.den / g))
+      let n : Int := (x.num.natAbs / g : Nat)
+      (if x.num < 0 then -n else n, x.den / g))
     fun x y (h : _ * _ = _ * _) => by
       have e : x.num.natAbs * y.den = y.num.natAbs * x.den := by
         have := congrArg Int.natAbs h
@@ -667,7 +715,8 @@ def num (x : Frac) : Int := x.lowest.1
 /-- The denominator in lowest terms. -/
 def den (x : Frac) : Nat := x.lowest.2
 
-/-- The fraction as a rational number of Lean. -/
+/-- The fraction as a rational number of Lean. (That `ofRat` and `toRat` are inverse to each other
+is tested, not proved.) -/
 def toRat (x : Frac) : Rat := mkRat x.num x.den
 
 instance : ToString Frac where

@@ -69,7 +69,8 @@ instance (a b : MidRad10Exp) : Decidable (a.certainlyLt b) := inferInstanceAs (D
 
 /-! ### Members -/
 
-/-- `x ∈ b`: the fraction `x` lies between the ends of `b`. -/
+/-- `x ∈ b`: the fraction `x` lies between the ends of `b`. Deciding it computes with
+`10 ^ |b.exp|`; `contains`, for decimals, does not. -/
 instance : Membership Frac MidRad10Exp := ⟨fun b x => b.lo.toFrac ≤ x ∧ x ≤ b.hi.toFrac⟩
 
 theorem mem_iff {b : MidRad10Exp} {x : Frac} : x ∈ b ↔ b.lo.toFrac ≤ x ∧ x ≤ b.hi.toFrac := Iff.rfl

@@ -114,40 +114,11 @@ theorem scaledLeInt_iff (a : Int) (d : Nat) (b : Int) :
 
 namespace Decimal
 
-instance : ToString Decimal where
-  toString x := s!"{x.num}e{x.exp}"
-
 instance : Coe Int Decimal := ⟨fun n => ⟨n, 0⟩⟩
 instance (n : Nat) : OfNat Decimal n := ⟨⟨n, 0⟩⟩
 instance : OfScientific Decimal where
   ofScientific m negExp e := ⟨m, if negExp then -e else e⟩
 instance : Neg Decimal := ⟨fun x => ⟨-x.num, x.exp⟩⟩
-
-/-- Reads `-12`, `0.5`, `1.25e-7` exactly; `none` when the text has another form. -/
-def ofString? (s : String) : Option Decimal :=
-  let (neg, chars) := match s.toList with
-    | '-' :: cs => (true, cs)
-    | cs => (false, cs)
-  go neg 0 0 false false chars
-where
-  /-- `m` is the number read so far without its point, `frac` the digits after the point. -/
-  go (neg : Bool) (m frac : Nat) (digits point : Bool) : List Char → Option Decimal
-    | [] => if digits then some (mk neg m frac 0) else none
-    | c :: cs =>
-      if c.isDigit then
-        go neg (10 * m + (c.toNat - '0'.toNat)) (if point then frac + 1 else frac) true point cs
-      else if c == '.' && !point then go neg m frac digits true cs
-      else if (c == 'e' || c == 'E') && digits then
-        match cs with
-        | '-' :: cs => (nat? cs).map fun e => mk neg m frac (-e)
-        | '+' :: cs => (nat? cs).map fun e => mk neg m frac e
-        | cs => (nat? cs).map fun e => mk neg m frac e
-      else none
-  mk (neg : Bool) (m frac : Nat) (e : Int) : Decimal := ⟨if neg then -m else m, e - frac⟩
-  nat? (cs : List Char) : Option Nat :=
-    if !cs.isEmpty && cs.all Char.isDigit then
-      some (cs.foldl (fun n c => 10 * n + (c.toNat - '0'.toNat)) 0)
-    else none
 
 /-- `x ≤ y` as a Boolean, decided exactly whatever the exponents are. -/
 def le (x y : Decimal) : Bool :=
@@ -206,7 +177,8 @@ instance (x : Decimal) (r : Rat) : Decidable (x.leRat r) := inferInstanceAs (Dec
 instance (x : Decimal) (r : Rat) : Decidable (x.geRat r) := inferInstanceAs (Decidable (_ ≤ _))
 
 /-- The value as a rational. Computes `10 ^ |exp|`, so look at the exponent first when it comes
-from elsewhere; the oracle keeps it within a million unless told otherwise. -/
+from elsewhere; the oracle keeps it within a million unless told otherwise. (That `toFrac`, which the
+theorems are about, is the same number is tested, not proved.) -/
 def toRat (x : Decimal) : Rat :=
   if 0 ≤ x.exp then mkRat (x.num * 10 ^ x.exp.toNat) 1 else mkRat x.num (10 ^ (-x.exp).toNat)
 
@@ -215,7 +187,8 @@ def toRat (x : Decimal) : Rat :=
 /-- The power of ten `10 ^ e`. -/
 def tenPow (e : Int) : Frac := .mk (10 ^ e.toNat) (10 ^ (-e).toNat) (ten_pow_pos _)
 
-/-- The value, as a fraction. Computes `10 ^ |exp|`, like `toRat`. -/
+/-- The value, as a fraction. Computes `10 ^ |exp|`, like `toRat`; comparisons of decimals
+do not. -/
 def toFrac (x : Decimal) : Frac := .ofInt x.num * tenPow x.exp
 
 instance : Coe Decimal Frac := ⟨toFrac⟩
@@ -375,8 +348,8 @@ theorem floorTo_le (e : Int) (x : Decimal) : (floorTo e x).toFrac ≤ x.toFrac :
 theorem le_ceilTo (e : Int) (x : Decimal) : x.toFrac ≤ (ceilTo e x).toFrac := by
   have := floorTo_le e (-x)
   rw [toFrac_neg] at this
-  rw [ceilTo, toFrac_neg]
-  simpa using Frac.neg_le_neg this
+  rw [ceilTo, toFrac_neg, ← Frac.neg_le_neg_iff, Frac.neg_neg]
+  exact this
 
 /-- The greatest multiple of `10 ^ (-k - x.exp)` that is at most `1 / x`, for positive `x`. -/
 def invFloor (k : Nat) (x : Decimal) : Decimal := ⟨10 ^ k / x.num, -k - x.exp⟩
@@ -385,11 +358,11 @@ def invFloor (k : Nat) (x : Decimal) : Decimal := ⟨10 ^ k / x.num, -k - x.exp�
 def invCeil (k : Nat) (x : Decimal) : Decimal := ⟨-(-10 ^ k / x.num), -k - x.exp⟩
 
 private theorem num_pos {x : Decimal} (h : 0 < x.toFrac) : 0 < x.num := by
-  refine Decidable.by_contra fun n => h ?_
+  refine Decidable.byContradiction fun n => h ?_
   have := (Frac.mul_le_mul_iff_right (tenPow_pos x.exp)).2
     (Frac.ofInt_le.2 (show x.num ≤ 0 by omega))
-  show x.toFrac ≤ 0
-  simpa [toFrac, show Frac.ofInt 0 = 0 from rfl] using this
+  rw [show Frac.ofInt 0 = 0 from rfl, Frac.zero_mul] at this
+  exact this
 
 private theorem toFrac_mul_eq (q : Int) (k : Nat) (x : Decimal) :
     (⟨q, -k - x.exp⟩ : Decimal).toFrac * x.toFrac = .ofInt (q * x.num) * tenPow (-k) := by

@@ -128,6 +128,19 @@ theorem mem_add {a b : MidRad10Exp} {x y : Frac} (hx : x ∈ a) (hy : y ∈ b) :
   rw [mem_iff, lo_add, hi_add, toFrac_add, toFrac_add]
   exact ⟨Frac.add_le_add hx.1 hy.1, Frac.add_le_add hx.2 hy.2⟩
 
+/-- The sum is exact: it has no other members. -/
+theorem mem_add_iff {a b : MidRad10Exp} (ha : a.WellFormed) (hb : b.WellFormed) {z : Frac} :
+    z ∈ a + b ↔ ∃ x y : Frac, x ∈ a ∧ y ∈ b ∧ z = x + y := by
+  refine ⟨fun h => ?_, fun ⟨x, y, hx, hy, e⟩ => e ▸ mem_add hx hy⟩
+  rw [mem_iff, lo_add, hi_add, toFrac_add, toFrac_add] at h
+  refine ⟨max a.lo.toFrac (z - b.hi), z - max a.lo.toFrac (z - b.hi), ⟨Frac.le_max_left .., ?_⟩,
+    ⟨?_, ?_⟩, by rw [Frac.add_comm, Frac.sub_add_cancel]⟩
+  · exact Frac.max_le ha.lo_le_hi (Frac.sub_le_iff.2 h.2)
+  · rw [Frac.le_sub_iff, Frac.add_comm, ← Frac.le_sub_iff]
+    exact Frac.max_le (Frac.le_sub_iff.2 h.1) (Frac.sub_le_sub (Frac.le_refl z) hb.lo_le_hi)
+  · rw [Frac.sub_le_iff, Frac.add_comm, ← Frac.sub_le_iff]
+    exact Frac.le_max_right ..
+
 theorem mem_sub {a b : MidRad10Exp} {x y : Frac} (hx : x ∈ a) (hy : y ∈ b) : x - y ∈ a - b :=
   mem_add hx (mem_neg hy)
 
@@ -181,7 +194,8 @@ def scale (k : Int) (a : MidRad10Exp) : MidRad10Exp := ⟨a.mid, a.rad, a.exp + 
 
 theorem mem_scale {a : MidRad10Exp} {x : Frac} (k : Int) (hx : x ∈ a) :
     x * tenPow k ∈ a.scale k := by
-  have h (n : Int) : (⟨n, a.exp + k⟩ : Decimal).toFrac = (⟨n, a.exp⟩ : Decimal).toFrac * tenPow k := by
+  have h (n : Int) :
+      (⟨n, a.exp + k⟩ : Decimal).toFrac = (⟨n, a.exp⟩ : Decimal).toFrac * tenPow k := by
     rw [toFrac, tenPow_add, toFrac, Frac.mul_assoc]
   have pos := Frac.le_of_lt (tenPow_pos k)
   exact ⟨h _ ▸ Frac.mul_le_mul_of_nonneg_right hx.1 pos,
@@ -213,7 +227,7 @@ theorem mem_min {a b : MidRad10Exp} {x y : Frac} (hx : x ∈ a) (hy : y ∈ b) :
     Frac.le_min (Frac.le_trans (Frac.min_le_left x y) hx.2)
       (Frac.le_trans (Frac.min_le_right x y) hy.2)⟩
 
-/-- The absolute values: the ball without its negative part, joined with the opposite of that. -/
+/-- The absolute values of the members. -/
 def abs (a : MidRad10Exp) : MidRad10Exp := ofEnds (max 0 (max a.lo (-a.hi))) (max (-a.lo) a.hi)
 
 theorem mem_abs {a : MidRad10Exp} {x : Frac} (hx : x ∈ a) : x.abs ∈ a.abs := by

@@ -35,7 +35,7 @@ pub fn ask(kind: &str, q: &Question) -> Result<String, Error> {
 }
 
 /// `x=LO..HI`, or `x=VALUE` for a point.
-fn variable(entry: &str) -> Result<(&str, &str, &str), Error> {
+pub fn variable(entry: &str) -> Result<(&str, &str, &str), Error> {
     let wrong = || Error::new(Code::BadRequest, format!("{entry:?} is not of the form x=LO..HI")).at("vars");
     let (name, interval) = entry.split_once('=').ok_or_else(wrong)?;
     let (lo, hi) = interval.split_once("..").unwrap_or((interval, interval));

@@ -1,5 +1,9 @@
 //! The command line. It only reads arguments and prints answers; everything else is in the library.
 
+#[path = "cli/mlp.rs"]
+mod mlp;
+#[path = "cli/plot/mod.rs"]
+mod plot;
 #[path = "cli/question.rs"]
 mod question;
 #[path = "cli/request.rs"]
@@ -37,6 +41,12 @@ enum Command {
     Range(Question),
     /// Find the zeros of an expression in one variable.
     Roots(Question),
+    /// Decide whether one expression is below another at every point of a box.
+    Compare(question::Compare),
+    /// Bound the outputs of a network; its weights may come from a .safetensors file.
+    Mlp(mlp::Mlp),
+    /// Draw the proved range of an expression in one variable, as SVG or PNG.
+    Plot(plot::Plot),
     /// Answer JSON requests from a file: one object, or one a line.
     Request {
         /// The file, or - for standard input.
@@ -133,6 +143,9 @@ fn main() -> ExitCode {
         Command::Enclose(e) => finish(guarded(|| enclose(&e)), e.json),
         Command::Range(q) => finish(guarded(|| question::ask("range", &q)), q.json),
         Command::Roots(q) => finish(guarded(|| question::ask("roots", &q)), q.json),
+        Command::Compare(c) => finish(guarded(|| question::compare(&c)), c.json),
+        Command::Mlp(m) => finish(guarded(|| mlp::answer(&m)), true),
+        Command::Plot(p) => finish(guarded(|| plot::plot(&p)), false),
         Command::Request { file } => request::answer(&file),
         Command::Arb(a) => finish(guarded(|| arb(&a)), true),
     }

@@ -660,6 +660,123 @@ fn enclose_refuses_in_words_and_in_json() {
     refused(&run, "bad_request", Some("digits"));
 }
 
+// ------------------------------------------------------------------------------------- compare
+
+#[test]
+fn compare_tells_a_verdict() {
+    let compare = |args: &[&str]| {
+        let run = run(&[&["compare"], args].concat());
+        assert_eq!((run.code, run.err.as_str()), (Some(0), ""), "{run:?}");
+        run.out
+    };
+    assert_eq!(compare(&["sin(x)", "x", "x=0.001..1"]), "true: sin(x) < x at every point\n");
+    assert_eq!(compare(&["pi", "22/7"]), "true: pi < 22/7 at every point\n");
+    assert_eq!(compare(&["pi", "3.14"]), "false: pi >= 3.14\n");
+    // They touch where no binary number is.
+    assert!(compare(&["0", "(x - 1/3)^2", "x=0..1"]).starts_with("unknown: "));
+    let out = compare(&["x*y", "1", "x=0..2", "y=0..2"]);
+    assert!(out.starts_with("false: x*y >= 1 where x"), "{out}");
+    // The witness is a point where it fails, in numbers of this process.
+    for (expr, other, vars) in [("x^2", "x", &["x=0.5..3"][..]), ("exp(x)", "x+y", &["x=-1..1", "y=-2..2"])] {
+        let answer = json_of(&compare(&[&[expr, other, "--json"], vars].concat()));
+        assert_eq!(answer["verdict"], "false", "{answer}");
+        let at = |name: &str| point(&answer["witness"][name]["lo"]).to_f64();
+        match expr {
+            "x^2" => assert!((0.5..=3.0).contains(&at("x")) && at("x") * at("x") >= at("x"), "{answer}"),
+            _ => {
+                assert!((-1.0..=1.0).contains(&at("x")) && (-2.0..=2.0).contains(&at("y")), "{answer}");
+                assert!(at("x").exp() >= at("x") + at("y"), "{answer}");
+            }
+        }
+    }
+    let run = run(&["compare", "x", "y", "x=0..1", "--json"]);
+    assert!(refused(&run, "bad_request", Some("expr")).contains("unknown variable \"y\""));
+    misused(&["compare", "x"]);
+}
+
+// ----------------------------------------------------------------------------------------- mlp
+
+/// A safetensors file of doubles: the length of the header, the header, the data.
+fn safetensors(tensors: &[(&str, &[usize], &[f64])]) -> Vec<u8> {
+    let mut header = serde_json::Map::new();
+    let mut data: Vec<u8> = Vec::new();
+    for (name, shape, values) in tensors {
+        let first = data.len();
+        data.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+        let range = [first, data.len()];
+        header.insert(name.to_string(), json!({"dtype": "F64", "shape": shape, "data_offsets": range}));
+    }
+    let header = Value::Object(header).to_string();
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &data].concat()
+}
+
+#[test]
+fn mlp_takes_weights_from_a_file() {
+    let dir = scratch("mlp");
+    let weights = dir.join("weights.safetensors");
+    let tensors = safetensors(&[
+        ("net.0.weight", &[2, 2], &[1.0, 2.0, 0.5, -1.0]),
+        ("net.0.bias", &[2], &[0.0, 0.125]),
+        ("net.2.weight", &[1, 2], &[1.0, -1.5]),
+    ]);
+    std::fs::write(&weights, tensors).expect("the directory is writable");
+    let weights = weights.to_str().expect("UTF-8");
+    // A number that no double is.
+    let input = r#""input":{"lo":["-0.1","0.2"],"hi":["0.1",0.3000000000000000000001]}"#;
+    let layers = |hidden: &str, last: &str| {
+        format!(
+            r#","layers":[{{"W":[["1","2"],["0.5","-1"]],"b":["0","1/8"],"act":"{hidden}"}},
+               {{"W":[["1","-1.5"]],"b":["0"],"act":"{last}"}}]"#
+        )
+    };
+    let mlp = |request: &str, args: &[&str]| {
+        run_command(Command::new(BINARY).arg("mlp").arg("-").args(args), request)
+    };
+    let answered = |run: Run| -> Value {
+        assert_eq!((run.code, run.err.as_str()), (Some(0), ""), "{run:?}");
+        serde_json::from_str(&run.out).unwrap_or_else(|e| panic!("{e}: {run:?}"))
+    };
+    let own = format!(r#"{{{input},"digits":12,"classify":0}}"#);
+    for (act, hidden, last) in [
+        (&[][..], "relu", "identity"),
+        (&["--act", "tanh"], "tanh", "identity"),
+        (&["--act", "tanh,sigmoid"], "tanh", "sigmoid"),
+    ] {
+        let inline = format!(r#"{{"kind":"mlp",{input},"digits":12,"classify":0{}}}"#, layers(hidden, last));
+        let expected = answered(mlp(&inline, &[]));
+        assert_eq!(answered(piped_request(&inline)), expected);
+        let answer = answered(mlp(&own, &[&["--weights", weights], act].concat()));
+        assert_eq!(answer, expected, "{act:?}");
+    }
+    // By hand: the hidden units are relu(x + 2y) and relu(x/2 - y + 1/8), the second one 0 here.
+    let answer = answered(mlp(&own, &["--weights", weights, "--digits", "3"]));
+    assert_eq!(answer["ctx"]["digits"], 3);
+    let y = &answer["output"]["vector"][0];
+    assert_eq!((&y["lo"], &y["hi"]), (&json!("0.3"), &json!("0.701")));
+
+    let refusal = |run: Run, field: Option<&str>| refused(&run, "bad_request", field);
+    let both = format!(r#"{{{input}{}}}"#, layers("relu", "relu"));
+    refusal(mlp(&both, &["--weights", weights]), Some("layers"));
+    refusal(mlp(&own, &[]), Some("layers"));
+    let message = refusal(mlp(&own, &["--weights", "no/such.safetensors"]), Some("weights"));
+    assert!(message.contains("no/such.safetensors cannot be read"), "{message}");
+    refusal(mlp(&own, &["--weights", weights, "--act", "relu,relu,relu"]), Some("act"));
+    refusal(mlp(r#"{"kind":"expr"}"#, &[]), Some("kind"));
+    let short = dir.join("short.safetensors");
+    std::fs::write(&short, safetensors(&[("a.bias", &[1], &[1.0])])).expect("the directory is writable");
+    let message = refusal(mlp(&own, &["--weights", short.to_str().expect("UTF-8")]), Some("weights"));
+    assert!(message.contains("NAME.weight"), "{message}");
+    // A request cannot name a file.
+    let named = format!(r#"{{"kind":"mlp",{input},"weights":{}}}"#, json!(weights));
+    refusal(mlp(&named, &[]), Some("layers"));
+    refused(&mlp("[]", &[]), "parse", None);
+}
+
+/// `lean-oracle request -`.
+fn piped_request(request: &str) -> Run {
+    run_command(Command::new(BINARY).args(["request", "-"]), request)
+}
+
 // ----------------------------------------------------------------------------------- functions
 
 #[test]

@@ -1,20 +1,63 @@
-//! `lean-oracle range` and `lean-oracle roots`: questions about expressions, for people.
+//! `lean-oracle range`, `roots` and `compare`: questions about expressions, for people.
 
+use clap::Args;
 use lean_oracle::oracle::{self, Settings};
 use lean_oracle::{Code, Error};
 use serde_json::{Map, Value, json};
 
 use crate::{Question, pretty};
 
+#[derive(Args)]
+pub struct Compare {
+    /// The expression that should be less, e.g. "sin(x)".
+    expr: String,
+    /// The expression that should be greater, e.g. "x".
+    other: String,
+    /// For each variable its interval: x=LO..HI.
+    vars: Vec<String>,
+    /// Significant digits of a point where it fails.
+    #[arg(long, default_value_t = 20)]
+    digits: u32,
+    /// Stop after so many milliseconds.
+    #[arg(long)]
+    timeout_ms: Option<u64>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Asks whether `expr < other`.
+pub fn compare(c: &Compare) -> Result<String, Error> {
+    let mut request = json!({
+        "kind": "compare", "expr": c.expr, "other": c.other, "vars": variables(&c.vars)?, "digits": c.digits,
+        "prec_bits": Settings::default().prec_bits.max(4 * c.digits),
+    });
+    if let Some(limit) = c.timeout_ms {
+        request["timeout_ms"] = limit.into();
+    }
+    let answer = oracle::answer_json(request.to_string().as_bytes(), None)?;
+    if c.json {
+        return Ok(pretty(&answer));
+    }
+    let answer = value(&answer)?;
+    let (expr, other) = (&c.expr, &c.other);
+    Ok(match text(&answer["verdict"]) {
+        "true" => format!("true: {expr} < {other} at every point"),
+        "false" => {
+            let witness = place(&answer["witness"]);
+            let place = if witness.is_empty() { witness } else { format!(" where {witness}") };
+            format!("false: {expr} >= {other}{place}")
+        }
+        _ => format!(
+            "unknown: neither {expr} < {other} at every point nor a point where it fails was proved; perhaps \
+             they touch: ask about a smaller box"
+        ),
+    })
+}
+
 /// Asks a question of this kind, and prints the answer for people or as JSON.
 pub fn ask(kind: &str, q: &Question) -> Result<String, Error> {
-    let mut vars = Map::new();
-    for entry in &q.vars {
-        let (name, lo, hi) = variable(entry)?;
-        if vars.insert(name.into(), json!({"lo": lo, "hi": hi})).is_some() {
-            return Err(Error::new(Code::BadRequest, format!("{name} has two intervals")).at("vars"));
-        }
-    }
+    let vars = variables(&q.vars)?;
     let mut request = json!({
         "kind": kind, "expr": q.expr, "vars": vars, "digits": q.digits,
         "prec_bits": Settings::default().prec_bits.max(4 * q.digits),
@@ -29,13 +72,29 @@ pub fn ask(kind: &str, q: &Question) -> Result<String, Error> {
     if q.json {
         return Ok(pretty(&answer));
     }
-    let answer: Value = serde_json::from_str(&answer)
-        .map_err(|e| Error::new(Code::Internal, format!("an answer that is not JSON: {e}")))?;
+    let answer = value(&answer)?;
     Ok(if kind == "range" { show_range(&answer) } else { show_roots(&answer) })
 }
 
+fn value(answer: &str) -> Result<Value, Error> {
+    serde_json::from_str(answer)
+        .map_err(|e| Error::new(Code::Internal, format!("an answer that is not JSON: {e}")))
+}
+
+/// The variables of a request.
+fn variables(entries: &[String]) -> Result<Map<String, Value>, Error> {
+    let mut vars = Map::new();
+    for entry in entries {
+        let (name, lo, hi) = variable(entry)?;
+        if vars.insert(name.into(), json!({"lo": lo, "hi": hi})).is_some() {
+            return Err(Error::new(Code::BadRequest, format!("{name} has two intervals")).at("vars"));
+        }
+    }
+    Ok(vars)
+}
+
 /// `x=LO..HI`, or `x=VALUE` for a point.
-fn variable(entry: &str) -> Result<(&str, &str, &str), Error> {
+pub fn variable(entry: &str) -> Result<(&str, &str, &str), Error> {
     let wrong = || Error::new(Code::BadRequest, format!("{entry:?} is not of the form x=LO..HI")).at("vars");
     let (name, interval) = entry.split_once('=').ok_or_else(wrong)?;
     let (lo, hi) = interval.split_once("..").unwrap_or((interval, interval));
@@ -55,7 +114,11 @@ fn interval(v: &Value) -> String {
 
 fn place(v: &Value) -> String {
     let vars = v.as_object().into_iter().flatten();
-    vars.map(|(name, x)| format!("{name} in {}", interval(x))).collect::<Vec<_>>().join(", ")
+    let one = |(name, x): (&String, &Value)| match x["lo"] == x["hi"] {
+        true => format!("{name} = {}", text(&x["lo"])),
+        false => format!("{name} in {}", interval(x)),
+    };
+    vars.map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn show_range(a: &Value) -> String {

@@ -397,7 +397,7 @@ fn expanded(roots: impl Iterator<Item = i64>) -> Vec<Integer> {
 }
 
 /// Zeros of polynomials written out in powers, which double precision does not find: all of them are in the places,
-/// and a place with exactly one has one. Which places stay unresolved depends on the budget; Mignotte's do not.
+/// and each place has exactly one.
 #[test]
 fn zeros_of_hard_polynomials() {
     let powers = |p: &[Integer]| sum(p.iter().enumerate().map(|(k, c)| format!("({c})*x^{k}")));
@@ -417,26 +417,18 @@ fn zeros_of_hard_polynomials() {
         let one = |k: usize| (((2 * k - 1) as f64) * PI / (2 * n) as f64).cos();
         (1..=n).rev().map(one).collect::<Vec<f64>>()
     };
-    // Expression, interval, zeros, the error of these, whether all are told apart.
-    type Case = (String, &'static str, &'static str, Vec<f64>, f64, bool);
+    // Expression, interval, zeros, the error of these.
+    type Case = (String, &'static str, &'static str, Vec<f64>, f64);
     let cases: Vec<Case> = vec![
         // Wilkinson's polynomial, expanded.
-        (powers(&expanded(1..=20)), "0", "25", (1..=20).map(|k| k as f64).collect(), 1e-12, false),
-        (chebyshev(12), "-1", "1", cosines(12), 1e-12, true),
-        (chebyshev(25), "-1", "1", cosines(25), 1e-12, false),
+        (powers(&expanded(1..=20)), "0", "25", (1..=20).map(|k| k as f64).collect(), 1e-12),
+        (chebyshev(12), "-1", "1", cosines(12), 1e-12),
+        (chebyshev(25), "-1", "1", cosines(25), 1e-12),
         // Mignotte's: the two zeros near 1/100 (mpmath) differ by 1.4e-11.
-        (
-            "x^9 - 2*(100*x - 1)^2".into(),
-            "0",
-            "1",
-            vec![0.009999999992928932, 0.010000000007071068],
-            1e-16,
-            true,
-        ),
+        ("x^9 - 2*(100*x - 1)^2".into(), "0", "1", vec![0.009999999992928932, 0.010000000007071068], 1e-16),
     ];
-    for (expr, lo, hi, expected, error, complete) in cases {
-        let max_nodes = if complete { 10_000_000 } else { 500_000 };
-        let request = json!({"kind": "roots", "vars": boxed(&[("x", lo, hi)]), "expr": expr, "digits": 20, "max_nodes": max_nodes});
+    for (expr, lo, hi, expected, error) in cases {
+        let request = json!({"kind": "roots", "vars": boxed(&[("x", lo, hi)]), "expr": expr, "digits": 20});
         let answer = ask(&request).unwrap_or_else(|e| panic!("{expr}: {e}"));
         let found = answer["roots"].as_array().expect("a list");
         let inside = |root: &Value, x: f64| {
@@ -450,6 +442,6 @@ fn zeros_of_hard_polynomials() {
             assert_eq!(expected.iter().filter(|x| inside(root, **x)).count(), 1, "{expr}: {root}");
         }
         let all = found.len() == expected.len() && found.iter().all(|root| root["status"] == "exactly-one");
-        assert!(answer["complete"] == true && all || !complete, "{expr}: {answer}");
+        assert!(answer["complete"] == true && all, "{expr}: {answer}");
     }
 }

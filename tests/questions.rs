@@ -278,11 +278,26 @@ fn zeros_are_isolated() {
 }
 
 #[test]
-fn multiple_zeros_are_not_claimed_to_be_single() {
-    let found = zeros("(x - 1)^2*(x + 2)", "-3", "3");
-    let status: Vec<&str> = found.iter().map(|(_, _, s)| s.as_str()).collect();
-    assert_eq!(status, ["exactly-one", "unresolved"], "{found:?}");
-    assert!(found[1].0 <= 1.0 && 1.0 <= found[1].1 && found[1].1 - found[1].0 < 1e-9, "{found:?}");
+fn multiple_zeros_are_told_from_single_ones_or_unresolved() {
+    let request = |expr: &str| json!({"kind": "roots", "vars": vars(&[("x", "-3", "3")]), "expr": expr});
+    // Of polynomials the multiplicity is known, also at the end of the interval.
+    let a = ask(request("(x - 1)^2*(x + 2)*(x - 3)^5*(x - 5)")).unwrap();
+    let roots = a["roots"].as_array().unwrap();
+    let found: Vec<_> = roots.iter().map(|r| (ends(&r["place"]), r["multiplicity"].as_u64())).collect();
+    let expected = [((-2.0, -2.0), Some(1)), ((1.0, 1.0), Some(2)), ((3.0, 3.0), Some(5))];
+    assert_eq!(found, expected, "{a}");
+    assert_eq!(a["complete"], true, "{a}");
+    let a = ask(request("exp((x - 1)^2) - 1")).unwrap();
+    assert_eq!(a["complete"], false, "{a}");
+    for root in a["roots"].as_array().unwrap() {
+        let (lo, hi) = ends(&root["place"]);
+        assert_eq!(
+            (root["status"].as_str(), root["multiplicity"].as_u64()),
+            (Some("unresolved"), None),
+            "{a}"
+        );
+        assert!((lo - 1.0).abs() < 1e-9 && (hi - 1.0).abs() < 1e-9, "{a}");
+    }
 }
 
 #[test]

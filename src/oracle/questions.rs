@@ -290,14 +290,13 @@ pub(super) fn answer_roots(request: &[u8], settings: &Settings, budget: &Budget)
     let [x] = query.vars.as_slice() else {
         return Err(Error::new(Code::BadRequest, "roots needs exactly one variable").at("vars"));
     };
-    // Where zeros are not isolated, stop near half the digits: that is where values drown in rounding.
-    let width_bits = i64::from(query.bits() / 2);
-    let found = roots(&query.expr, x, query.bits(), width_bits, budget)?;
+    let found = roots(&query.expr, x, settings, budget)?;
     let complete = found.iter().all(|r| r.status == Status::ExactlyOne);
     let mut out = head(settings);
     let _ = write!(out, r#","complete":{complete},"kind":"roots","roots":["#);
     for (i, root) in found.iter().enumerate() {
-        out.push_str(if i > 0 { r#",{"place":"# } else { r#"{"place":"# });
+        let multiplicity = root.multiplicity.map_or("null".into(), |m| m.to_string());
+        let _ = write!(out, r#"{}{{"multiplicity":{multiplicity},"place":"#, if i > 0 { "," } else { "" });
         append_interval(&mut out, &decimal(&root.place, settings)?);
         let _ = write!(out, r#","status":"{}"}}"#, root.status.name());
     }

@@ -2,11 +2,16 @@
 //!
 //! An interval on which the range excludes 0 has none. Where the derivative excludes 0 there is at most
 //! one, which signs at the ends decide and interval Newton narrows; elsewhere the interval is halved.
+//!
+//! A polynomial with rational coefficients has a better way: all its roots are isolated exactly, multiple
+//! ones too.
 
 use super::budget::Budget;
-use super::expr::{Evaluator, Expr};
+use super::expr::{Algebra, Evaluator, Expr};
+use super::poly_roots::PolyRootsQuery;
+use super::unary::Settings;
 use crate::ball::flint::release_caches_at_thread_exit;
-use crate::ball::{Bits, Dyadic, FloatInterval, Interval};
+use crate::ball::{Bits, Dyadic, FloatInterval, Interval, Rational};
 use crate::error::{Code, Error, Result};
 
 /// What is proved about the zeros in an interval.
@@ -35,16 +40,24 @@ pub struct Root {
     pub place: FloatInterval,
     /// The statement.
     pub status: Status,
+    /// The multiplicity of exactly one zero, where it is known: 1 where the derivative is not 0.
+    pub multiplicity: Option<u32>,
 }
 
 /// Finds disjoint intervals, in rising order, outside of which `expr`, in one variable, has no zero in
-/// `x`. Intervals are narrowed to about `bits` bits, or to 2^-`width_bits` where zeros are not isolated.
-pub fn roots(expr: &Expr, x: &Interval, bits: Bits, width_bits: i64, budget: &Budget) -> Result<Vec<Root>> {
+/// `x`. Intervals are narrowed to about the working precision, or to half of it where zeros are not
+/// isolated: that is where values drown in rounding.
+pub fn roots(expr: &Expr, x: &Interval, settings: &Settings, budget: &Budget) -> Result<Vec<Root>> {
     if expr.vars().len() != 1 {
         return Err(
             Error::new(Code::BadRequest, "roots needs an expression in exactly one variable").at("vars")
         );
     }
+    if let Some(found) = budget.first_half(|half| of_polynomial(expr, x, settings, half))? {
+        return Ok(found);
+    }
+    let bits = settings.prec_bits.max(settings.digit_bits() + 16);
+    let width_bits = i64::from(bits / 2);
     release_caches_at_thread_exit();
     let whole = FloatInterval::enclosing(&x.lo, &x.hi, bits)
         .ok_or_else(|| Error::new(Code::ExponentLimit, "an endpoint is too large").at("vars"))?;
@@ -62,10 +75,115 @@ pub fn roots(expr: &Expr, x: &Interval, bits: Bits, width_bits: i64, budget: &Bu
         match outcome {
             Outcome::None => {}
             Outcome::Split(left, right) => stack.extend([right, left]),
-            Outcome::Found(place, status) => push(&mut found, Root { place, status }),
+            Outcome::Found(place, status) => {
+                let multiplicity = (status == Status::ExactlyOne).then_some(1);
+                push(&mut found, Root { place, status, multiplicity });
+            }
         }
     }
     Ok(found)
+}
+
+/// The largest degree for which the roots of a polynomial are found as such.
+const MOST_DEGREE: usize = 300;
+
+/// The zeros in `x` of an expression that is a polynomial with rational coefficients; `None` for others,
+/// and when they were not found.
+fn of_polynomial(
+    expr: &Expr,
+    x: &Interval,
+    settings: &Settings,
+    budget: &Budget,
+) -> Result<Option<Vec<Root>>> {
+    let Ok(coefficients) = expr.in_algebra(&Coefficients(budget)) else { return Ok(None) };
+    if coefficients.iter().skip(1).all(Rational::is_zero) {
+        return Ok(None);
+    }
+    let value = |q: &Rational| coefficients.iter().rev().fold(Rational::new(), |y, c| &(&y * q) + c);
+    let ends = [&x.lo, &x.hi].map(|end| (end.clone(), value(end).is_zero()));
+    let bits = settings.prec_bits.max(settings.digit_bits() + 16);
+    let mut settings = *settings;
+    // More digits, until every root is told from the ends.
+    const MOST_DOUBLINGS: u32 = 4;
+    'precision: for _ in 0..=MOST_DOUBLINGS {
+        let query = PolyRootsQuery { coefficients: coefficients.clone(), settings };
+        let answer = match query.answer(budget) {
+            Ok(answer) => answer,
+            Err(e) if e.code == Code::Cancelled => return Err(e),
+            Err(_) => return Ok(None),
+        };
+        let mut found = Vec::new();
+        for root in answer.roots.iter().filter(|root| root.real) {
+            let (mut lo, mut hi) = (root.re.lo.to_rational(), root.re.hi.to_rational());
+            for (end, is_root) in &ends {
+                if lo <= *end && *end <= hi {
+                    // The only root there: at the end itself, or beside it.
+                    match is_root {
+                        true => (lo, hi) = (end.clone(), end.clone()),
+                        false => {
+                            settings.digits = settings.digits.saturating_mul(2).min(Settings::MAX_DIGITS);
+                            continue 'precision;
+                        }
+                    }
+                }
+            }
+            if x.lo <= lo && hi <= x.hi {
+                let Some(place) = FloatInterval::enclosing(&lo, &hi, bits) else { return Ok(None) };
+                let multiplicity = Some(root.multiplicity);
+                found.push(Root { place, status: Status::ExactlyOne, multiplicity });
+            }
+        }
+        return Ok(Some(found));
+    }
+    Ok(None)
+}
+
+/// The polynomials in one variable: the coefficients of 1, x, x², ….
+struct Coefficients<'a>(&'a Budget);
+
+impl Algebra for Coefficients<'_> {
+    type Value = Vec<Rational>;
+
+    fn number(&self, q: &Rational) -> Vec<Rational> {
+        vec![q.clone()]
+    }
+
+    fn variable(&self, _: usize) -> Vec<Rational> {
+        vec![Rational::new(), Rational::from(1)]
+    }
+
+    fn neg(&self, x: &Vec<Rational>) -> Vec<Rational> {
+        x.iter().map(|c| -c).collect()
+    }
+
+    fn add(&self, x: &Vec<Rational>, y: &Vec<Rational>) -> Result<Vec<Rational>> {
+        let (mut sum, other) = if x.len() < y.len() { (y.clone(), x) } else { (x.clone(), y) };
+        for (c, d) in sum.iter_mut().zip(other) {
+            *c = &*c + d;
+        }
+        Ok(sum)
+    }
+
+    fn mul(&self, x: &Vec<Rational>, y: &Vec<Rational>) -> Result<Vec<Rational>> {
+        if x.len() + y.len() > MOST_DEGREE + 2 {
+            return Err(Error::new(Code::BadRequest, "the degree is too large").at("expr"));
+        }
+        self.0.spend((x.len() * y.len()) as u64)?;
+        let mut product = vec![Rational::new(); x.len() + y.len() - 1];
+        for (i, c) in x.iter().enumerate() {
+            for (j, d) in y.iter().enumerate() {
+                product[i + j] = &product[i + j] + &(c * d);
+            }
+        }
+        Ok(product)
+    }
+
+    fn inv(&self, x: &Vec<Rational>) -> Result<Vec<Rational>> {
+        match x.as_slice() {
+            [c] if !c.is_zero() => Ok(c.recip().into_iter().collect()),
+            _ => Err(Error::new(Code::BadRequest, "a quotient is not a polynomial").at("expr")),
+        }
+    }
 }
 
 /// Adds a root right of all others; unresolved neighbours that touch become one.
@@ -75,7 +193,7 @@ fn push(found: &mut Vec<Root>, new: Root) {
     {
         // Two statements about one point cannot stand side by side.
         last.place = last.place.hull(&new.place);
-        last.status = Status::Unresolved;
+        (last.status, last.multiplicity) = (Status::Unresolved, None);
     } else {
         found.push(new);
     }

@@ -202,7 +202,12 @@ impl Evaluator<'_> {
             Node::Min(operands) => fold(operands, &|x, y| Some(x.min(y))),
             Node::Max(operands) => fold(operands, &|x, y| Some(x.max(y))),
             Node::If { or_equal, operands: [a, b, yes, no] } => {
-                match holds(get(*a)?.value(), get(*b)?.value(), *or_equal) {
+                let holds = match a == b {
+                    // Equal parts are the same operation.
+                    true => get(*a).map(|_| Some(*or_equal))?,
+                    false => holds(get(*a)?.value(), get(*b)?.value(), *or_equal),
+                };
+                match holds {
                     Some(true) => get(*yes).cloned(),
                     Some(false) => get(*no).cloned(),
                     None => Ok(N::undecided(get(*yes)?.value().hull(get(*no)?.value()))),
@@ -335,7 +340,11 @@ impl Evaluator<'_> {
                     }
                 }
                 Node::If { or_equal, operands: [a, b, yes, no] } => {
-                    match holds(value(*a)?.value(), value(*b)?.value(), *or_equal) {
+                    let holds = match a == b {
+                        true => Some(*or_equal),
+                        false => holds(value(*a)?.value(), value(*b)?.value(), *or_equal),
+                    };
+                    match holds {
                         Some(true) => give(*yes, adjoint)?,
                         Some(false) => give(*no, adjoint)?,
                         // The function may jump here: no slope bounds it.

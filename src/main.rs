@@ -37,6 +37,8 @@ enum Command {
     Range(Question),
     /// Find the zeros of an expression in one variable.
     Roots(Question),
+    /// Enclose the integral of an expression in one variable; ends such as pi are fine: x=0..pi.
+    Integrate(Question),
     /// Answer JSON requests from a file: one object, or one a line.
     Request {
         /// The file, or - for standard input.
@@ -133,6 +135,7 @@ fn main() -> ExitCode {
         Command::Enclose(e) => finish(guarded(|| enclose(&e)), e.json),
         Command::Range(q) => finish(guarded(|| question::ask("range", &q)), q.json),
         Command::Roots(q) => finish(guarded(|| question::ask("roots", &q)), q.json),
+        Command::Integrate(q) => finish(guarded(|| question::ask("integrate", &q)), q.json),
         Command::Request { file } => request::answer(&file),
         Command::Arb(a) => finish(guarded(|| arb(&a)), true),
     }

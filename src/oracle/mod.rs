@@ -5,6 +5,7 @@
 //! * [`mlp`]: bounds on the outputs of networks.
 //! * [`answer_json`]: the same in JSON.
 
+mod analytic;
 mod batch;
 mod budget;
 mod constants;
@@ -12,6 +13,7 @@ mod derivatives;
 mod expr;
 pub mod functions;
 mod hints;
+mod integrate;
 mod kernels;
 mod linear;
 pub mod mlp;
@@ -28,6 +30,7 @@ pub use budget::Budget;
 pub use constants::{CONSTANTS, Constant};
 pub use expr::Expr;
 pub use functions::{FUNCTIONS, Function};
+pub use integrate::{Integral, IntegralQuery};
 pub use linear::{MatrixAnswer, MatrixOperation, MatrixQuery, MatrixValue};
 pub use optimize::{EndOfRange, FloatBox, Level};
 pub use poly_roots::{ComplexRoot, PolyRootsAnswer, PolyRootsQuery};

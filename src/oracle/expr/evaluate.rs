@@ -14,7 +14,7 @@ pub struct Values {
 
 impl Expr {
     /// The numbers of the expression at a working precision, ready for evaluation.
-    fn number(&self, index: usize, bits: Bits) -> Result<FloatInterval> {
+    pub(super) fn number(&self, index: usize, bits: Bits) -> Result<FloatInterval> {
         let Interval { lo, hi } = &self.numbers[index];
         FloatInterval::enclosing(lo, hi, bits).ok_or_else(|| bad("a number is not finite".into()))
     }
@@ -226,7 +226,7 @@ impl Expr {
 }
 
 /// Whether `x < y` (or `x ≤ y`) holds for all pairs, for none, or undecided.
-fn holds(x: &FloatInterval, y: &FloatInterval, or_equal: bool) -> Option<bool> {
+pub(super) fn holds(x: &FloatInterval, y: &FloatInterval, or_equal: bool) -> Option<bool> {
     let (always, never) = if or_equal { (x.hi <= y.lo, x.lo > y.hi) } else { (x.hi < y.lo, x.lo >= y.hi) };
     if always {
         Some(true)

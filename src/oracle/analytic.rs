@@ -139,3 +139,97 @@ fn sigmoid(z: &ComplexBall, bits: Bits) -> ComplexBall {
         (-z).exp(bits).add(&one, bits).inv(bits)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ball::Dyadic;
+    use crate::oracle::FUNCTIONS;
+
+    const BITS: Bits = 96;
+
+    /// `[x - r, x + r] + i·[y - r, y + r]`
+    fn square(x: f64, y: f64, r: f64) -> ComplexBall {
+        let side = |x: f64| {
+            let end = |x: f64| Dyadic::from_f64(x).unwrap();
+            Ball::from_interval(&end(x - r), &end(x + r), BITS)
+        };
+        ComplexBall::from_parts(&side(x), &side(y))
+    }
+
+    /// Every continuation that is found contains the value of the real function, where that is defined; and
+    /// at nearly all such places one is found.
+    #[test]
+    fn continuations_agree_with_the_real_functions() {
+        for f in FUNCTIONS {
+            let (mut defined, mut found) = (0, 0);
+            for step in -60..=60 {
+                let x = f64::from(step) * 0.1171875;
+                let point = FloatInterval::point(Dyadic::from_f64(x).unwrap()).unwrap();
+                let Ok(value) = f.range_on(&point, BITS) else { continue };
+                let value = ComplexBall::from(&Ball::from_interval(&value.lo, &value.hi, BITS));
+                for (shift, r) in [
+                    (0.0, 0.0),
+                    (0.0, 1e-9),
+                    (1e-3, 0.01),
+                    (-0.05, 0.1),
+                    (0.3, 0.5),
+                    (-1.0, 3.0),
+                    (9.0, 30.0),
+                ] {
+                    // Also around places aside of the axis.
+                    for y in [0.0, r / 2.0, -r] {
+                        let got = continuation(f.name, &square(x + shift, y, r), BITS);
+                        assert!(
+                            got.as_ref().is_none_or(|got| got.overlaps(&value)),
+                            "{} at {x}, {r}: {got:?}",
+                            f.name
+                        );
+                        if r == 1e-9 && y == 0.0 {
+                            defined += 1;
+                            found += usize::from(got.is_some());
+                        }
+                    }
+                }
+            }
+            assert!(defined >= 5 && found + 3 >= defined, "{}: {found} of {defined}", f.name);
+        }
+    }
+
+    #[test]
+    fn there_is_no_continuation_around_a_singular_point() {
+        use std::f64::consts::{E, FRAC_PI_2, PI};
+        for (names, places) in [
+            (
+                "sqrt cbrt log log2 log10 abs relu inv ei ci lgamma gamma digamma coth csc cot",
+                &[(0.0, 0.0)][..],
+            ),
+            ("asin acos atanh", &[(1.0, 0.0), (-1.0, 0.0)]),
+            ("acosh", &[(1.0, 0.0), (-1.0, 0.0), (0.0, 0.0)]),
+            ("atan asinh", &[(0.0, 1.0), (0.0, -1.0)]),
+            ("log1p", &[(-1.0, 0.0)]),
+            ("lambertw", &[(-1.0 / E, 0.0)]),
+            ("dilog zeta", &[(1.0, 0.0)]),
+            ("gamma digamma lgamma", &[(-1.0, 0.0), (-2.0, 0.0)]),
+            ("tan sec", &[(FRAC_PI_2, 0.0), (-FRAC_PI_2, 0.0)]),
+            ("cot csc", &[(PI, 0.0), (-3.0 * PI, 0.0)]),
+            ("tanh", &[(0.0, FRAC_PI_2)]),
+            ("coth", &[(0.0, PI)]),
+            ("sigmoid silu softplus", &[(0.0, PI), (0.0, -PI)]),
+        ] {
+            for name in names.split(' ') {
+                for &(x, y) in places {
+                    for (shift, r) in [(0.0, 1e-9), (1e-3, 0.01), (0.3, 0.5), (-0.5, 0.75)] {
+                        let got = continuation(name, &square(x + shift, y, r), BITS);
+                        assert!(got.is_none(), "{name} around {x} + i·{y}, {r}: {got:?}");
+                    }
+                }
+            }
+        }
+        // Roots of negative numbers are not those of the principal branch.
+        let third = Rational::from(3).recip().unwrap();
+        let root = rational_power(&square(-8.0, 0.0, 0.0), &third, BITS).unwrap();
+        assert!(root.overlaps(&ComplexBall::from(-2)), "{root:?}");
+        assert!(rational_power(&square(-8.0, 0.0, 0.0), &Rational::from(2).recip().unwrap(), BITS).is_none());
+    }
+}

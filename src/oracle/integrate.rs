@@ -315,7 +315,7 @@ impl Pass<'_> {
                 });
             }
         }
-        let halves = if small { None } else { piece.x.split(self.bits) };
+        let halves = if small { None } else { self.split(&piece.x) };
         let Some((left, right)) = halves else {
             return piece.value.clone().map(Refined::Value).map_err(|e| undefined(&e, &piece.x));
         };
@@ -325,6 +325,35 @@ impl Pass<'_> {
             (left.stale, right.stale) = if hardly { (piece.stale + 1, piece.stale + 1) } else { (0, 0) };
         }
         Ok(Refined::Halves(left, right))
+    }
+
+    /// Two parts, not much smaller than halves. They meet at a number with few bits, if possible: there the
+    /// pieces of a function are likely to meet too.
+    fn split(&self, x: &FloatInterval) -> Option<(FloatInterval, FloatInterval)> {
+        let quarter = x.width(64).halved(2);
+        let inside = FloatInterval {
+            lo: x.lo.add(&quarter, self.bits, true),
+            hi: x.hi.sub(&quarter, self.bits, false),
+        };
+        if inside.lo.sign() < 0 && inside.hi.sign() > 0 {
+            let (left, right) = (x.lo.clone(), x.hi.clone());
+            let zero = Dyadic::new;
+            return Some((FloatInterval { lo: left, hi: zero() }, FloatInterval { lo: zero(), hi: right }));
+        }
+        [3, 6, 12, 24]
+            .into_iter()
+            .find_map(|bits| {
+                let at = x.middle(self.bits).round_down(bits);
+                let (left, right) = (
+                    FloatInterval::new(inside.lo.clone(), at.clone())?,
+                    FloatInterval::new(at.clone(), inside.hi.clone())?,
+                );
+                Some((
+                    FloatInterval { lo: x.lo.clone(), hi: left.hi },
+                    FloatInterval { lo: right.lo, hi: x.hi.clone() },
+                ))
+            })
+            .or_else(|| x.split(self.bits))
     }
 
     /// Encloses the integral over `x`, where the integrand is defined, by a Gauss-Legendre rule.

@@ -142,7 +142,7 @@ fn parts_add_up() {
         let (left, right, whole) = (part(a, b), part(b, c), part(a, c));
         let sum = (&left.0 + &right.0, &left.1 + &right.1);
         assert!(sum.0 <= whole.1 && whole.0 <= sum.1, "{expr}: {sum:?} and {whole:?}");
-        assert!((&(&sum.1 - &whole.0)).abs() < number("1e-22"), "{expr}: {sum:?} and {whole:?}");
+        assert!((&sum.1 - &whole.0).abs() < number("1e-22"), "{expr}: {sum:?} and {whole:?}");
     }
 }
 

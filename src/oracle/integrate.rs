@@ -262,7 +262,8 @@ impl Pass<'_> {
                         sum = self.sum(&sum, &value)?;
                         continue;
                     }
-                    Ok(Refined::Halves(left, right)) => {
+                    Ok(Refined::Halves(halves)) => {
+                        let [left, right] = *halves;
                         for half in [&left, &right] {
                             if let (Ok(value), false) = (&half.value, half.partly) {
                                 tolerance = self.raised(tolerance, value);
@@ -324,7 +325,7 @@ impl Pass<'_> {
             let hardly = a.add(&b, 64, true) > before.sub(&before.halved(2), 64, true);
             (left.stale, right.stale) = if hardly { (piece.stale + 1, piece.stale + 1) } else { (0, 0) };
         }
-        Ok(Refined::Halves(left, right))
+        Ok(Refined::Halves(Box::new([left, right])))
     }
 
     /// Two parts, not much smaller than halves. They meet at a number with few bits, if possible: there the
@@ -416,7 +417,7 @@ impl Pass<'_> {
 
 enum Refined {
     Value(FloatInterval),
-    Halves(Piece, Piece),
+    Halves(Box<[Piece; 2]>),
 }
 
 fn too_large() -> Error {

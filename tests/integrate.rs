@@ -290,6 +290,7 @@ fn requests_have_two_forms() {
         (json!({"expr": "1", "vars": {}}), "vars"),
         (json!({"expr": "1", "vars": {"x": {"lo": 0}}}), "hi"),
         (json!({"expr": "x", "lo": 0, "hi": 1, "digits": 0}), "digits"),
+        (json!({"expr": "x", "lo": 0, "hi": 1, "digits": 20_000}), "digits"),
     ] {
         let mut request = request;
         request["kind"] = json!("integrate");

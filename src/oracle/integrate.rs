@@ -28,8 +28,9 @@ use crate::error::{Code, Error, Result};
 /// Bits beyond those counted on, for rounding errors.
 const GUARD: Bits = 32;
 
-/// A rule has at most so many nodes: computing them cannot be interrupted.
-const MOST_NODES: u32 = 2048;
+/// A rule has at most so many nodes, and so many bits: computing them cannot be interrupted.
+const MOST_NODES: u32 = 1024;
+const MOST_BITS: Bits = 16_384;
 
 /// An end of the interval of integration.
 #[derive(Debug)]
@@ -122,6 +123,12 @@ impl IntegralQuery {
         }
         let exact = self.expr.is_exact() && self.lo.is_exact() && self.hi.is_exact();
         let (start, cap) = precisions(&self.settings, 0);
+        if start > MOST_BITS {
+            let message =
+                format!("an integral is calculated with at most {MOST_BITS} bits; {start} are asked for");
+            return Err(Error::new(Code::BadRequest, message).at("digits"));
+        }
+        let cap = cap.min(MOST_BITS);
         let needed = i64::from(self.settings.digit_bits()) + 12;
         let (mut bits, mut goal, mut magnitude) = (start, needed + 4, None);
         let mut best: Option<Integral> = None;

@@ -758,7 +758,7 @@ def kindTests : TestM Unit := do
     let known : List (Rat × Rat) := [(1, 0), (0, 1 / 3), (0, -1 / 3)]
     check "roots" ((r.output.zip known).all fun (z, p) =>
       decide (z.re.ball.containsRat p.1) && decide (z.im.ball.containsRat p.2)) s!"{repr r}"
-  ifSupported "integrate" do
+  group "integrate" do
     let check' (f : Expr) (lo hi : String) (value : String) : TestM Unit := group s!"{f}" do
       let i ← integrate f "x" lo hi { digits := 20 }
       check s!"the integral of {f} from {lo} to {hi}"
@@ -766,6 +766,17 @@ def kindTests : TestM Unit := do
     check' (exp x) "0" "1" "1.71828182845904523536028747135266249775724709369995957496697"
     check' (4 / (1 + x^2)) "0" "1" "3.14159265358979323846264338327950288419716939937510582097494"
     check' (exp (-x^2)) "0" "1" "0.746824132812427025399467436131853005354499686812606329027654"
+    -- ends that are not numbers, kinks, roots of negative numbers
+    check' (sin x) "0" "pi" "2"
+    check' (.abs x) "-1" "3" "5"
+    check' (.cbrt x) "-8" "1" "-11.25"
+    let code (f : Expr) (lo hi : String) : TestM (Option ErrorCode) := do
+      return code? (← integrateE f "x" lo hi)
+    checkEq "an integral across a pole" (← code (1 / x) "-1" "1") (some .pole)
+    checkEq "an integral outside the domain" (← code (sqrt x) "-1" "1") (some .domain)
+    checkEq "an integral backwards" (← code x "1" "0") (some .reversed)
+    let ball := (← integrate x "x" "1/3" "1/3").ball
+    check "an integral over a point" (ball == ⟨0, 0, 0⟩) s!"{ball}"
   ifSupported "mlp" do
     let input := [("-0.1", "0.1"), ("0.2", "0.3")]
     let layers : List Layer := [

@@ -5,6 +5,7 @@
 //! * [`mlp`]: bounds on the outputs of networks.
 //! * [`answer_json`]: the same in JSON.
 
+mod analytic;
 mod arithmetic;
 mod batch;
 mod budget;
@@ -15,6 +16,7 @@ mod derivatives;
 mod expr;
 pub mod functions;
 mod hints;
+mod integrate;
 mod kernels;
 mod linear;
 pub mod mlp;
@@ -32,6 +34,7 @@ pub use certify::{Certified, Claim, Relation, Tree};
 pub use constants::{CONSTANTS, Constant};
 pub use expr::Expr;
 pub use functions::{FUNCTIONS, Function};
+pub use integrate::{Integral, IntegralQuery};
 pub use linear::{MatrixAnswer, MatrixOperation, MatrixQuery, MatrixValue};
 pub use optimize::{EndOfRange, FloatBox, Level};
 pub use poly_roots::{ComplexRoot, PolyRootsAnswer, PolyRootsQuery};

@@ -144,11 +144,11 @@ struct Request<'a> {
 }
 
 #[derive(Deserialize)]
-struct Var<'a> {
+pub(super) struct Var<'a> {
     #[serde(borrow)]
-    lo: Option<NumberText<'a>>,
+    pub(super) lo: Option<NumberText<'a>>,
     #[serde(borrow)]
-    hi: Option<NumberText<'a>>,
+    pub(super) hi: Option<NumberText<'a>>,
 }
 
 /// Reads the common part of a request.
@@ -196,7 +196,7 @@ pub(super) fn parse_query(request: &[u8], settings: &Settings) -> Result<ExprQue
 }
 
 /// An expression: a JSON node, or text in a JSON string.
-fn read_expr(raw: &RawValue, names: &[String], exp_limit: u32) -> Result<Expr> {
+pub(super) fn read_expr(raw: &RawValue, names: &[String], exp_limit: u32) -> Result<Expr> {
     match raw.get().as_bytes().first() {
         Some(b'"') => {
             let text: String = serde_json::from_str(raw.get()).map_err(not_json)?;

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use super::budget::Budget;
 use super::unary::{Answer, Query, Settings};
-use super::{batch, certify, constants, linear, mlp, poly_roots, questions};
+use super::{batch, certify, constants, integrate, linear, mlp, poly_roots, questions};
 use crate::ball::MidRad10Exp;
 use crate::ball::flint::release_caches_at_thread_exit;
 use crate::error::{Code, Error, Result};
@@ -89,6 +89,7 @@ pub fn answer_json_until(
         "compare" => questions::answer_compare(request, &settings, &budget),
         "certify" => certify::answer_certify(request, &settings, &budget),
         "roots" => questions::answer_roots(request, &settings, &budget),
+        "integrate" => integrate::answer_integrate(request, &settings, &budget),
         "constant" => constants::answer_constant(request, &settings, &budget),
         "matrix" => linear::answer_matrix(request, &settings, &budget),
         "poly_roots" => poly_roots::answer_poly_roots(request, &settings, &budget),
@@ -104,7 +105,8 @@ pub fn answer_json_until(
 }
 
 /// The kinds of requests, for messages.
-const KINDS: &str = "unary, expr, range, compare, certify, roots, poly_roots, matrix, constant, mlp, batch";
+const KINDS: &str =
+    "unary, expr, range, compare, certify, roots, integrate, poly_roots, matrix, constant, mlp, batch";
 
 fn answer_unary(request: &Request, settings: &Settings, budget: &Budget) -> Result<String> {
     let func = request.func.as_deref().ok_or_else(|| missing("func"))?;

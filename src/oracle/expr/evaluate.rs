@@ -359,14 +359,14 @@ impl Evaluator<'_> {
 
 impl Expr {
     /// A number of the expression at a working precision.
-    fn number(&self, index: usize, bits: Bits) -> Result<FloatInterval> {
+    pub(super) fn number(&self, index: usize, bits: Bits) -> Result<FloatInterval> {
         let Interval { lo, hi } = &self.numbers[index];
         FloatInterval::enclosing(lo, hi, bits).ok_or_else(|| bad("a number is not finite".into()))
     }
 }
 
 /// Whether `x < y` (or `x ≤ y`) holds for all pairs, for none, or undecided.
-fn holds(x: &FloatInterval, y: &FloatInterval, or_equal: bool) -> Option<bool> {
+pub(super) fn holds(x: &FloatInterval, y: &FloatInterval, or_equal: bool) -> Option<bool> {
     let (always, never) = if or_equal { (x.hi <= y.lo, x.lo > y.hi) } else { (x.hi < y.lo, x.lo >= y.hi) };
     if always {
         Some(true)

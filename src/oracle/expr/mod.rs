@@ -5,6 +5,7 @@
 //! over it are loops over its nodes, which stand in an order in which operands come first; so depth
 //! costs no stack.
 
+mod complex;
 mod evaluate;
 mod json;
 mod rational;
@@ -78,6 +79,11 @@ impl Expr {
     /// Whether there are no operations; never so.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
+    }
+
+    /// Whether every number in it is a single point.
+    pub fn is_exact(&self) -> bool {
+        self.numbers.iter().all(Interval::is_point)
     }
 
     /// The expression `self - other` in the same variables.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::budget::Budget;
 use super::questions::{append_interval, head};
-use super::request::not_json;
+use super::request::{not_json, object};
 use super::unary::Settings;
 use crate::ball::flint::release_caches_at_thread_exit;
 use crate::ball::{Ball, Bits, DecimalInterval, Enclosure};
@@ -154,7 +154,7 @@ struct Request<'a> {
 
 /// `{"kind":"constant"}`: a named number to the digits asked for.
 pub(super) fn answer_constant(request: &[u8], settings: &Settings, budget: &Budget) -> Result<String> {
-    let request: Request = serde_json::from_slice(request).map_err(not_json)?;
+    let request: Request = object(request).map_err(not_json)?;
     let name = request
         .name
         .ok_or_else(|| Error::new(Code::BadRequest, "a constant request needs a name").at("name"))?;

@@ -13,6 +13,7 @@ mod expr;
 pub mod functions;
 mod hints;
 mod kernels;
+mod limited;
 mod linear;
 pub mod mlp;
 mod optimize;

@@ -77,6 +77,14 @@ impl Budget {
             .then(|| Error::new(Code::Timeout, "the time allowed is over; raise timeout_ms").at("timeout_ms"))
     }
 
+    /// Whether what was begun at `begun` and is finished now would be the same at another time: no part of
+    /// it can have been cut short by its time, by other items of a batch, or by the caller.
+    pub(super) fn was_ample(&self, begun: Instant) -> bool {
+        // The parts of a question have half of its time, or more.
+        let in_time = |end: Instant| begun.elapsed() < end.saturating_duration_since(begun) / 4;
+        self.pool.is_none() && self.deadline.is_none_or(in_time) && self.over(|| begun).is_none()
+    }
+
     /// When the time is over, if it is limited.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadline

@@ -7,6 +7,7 @@
 
 mod batch;
 mod budget;
+mod cache;
 mod constants;
 mod derivatives;
 mod expr;
@@ -26,6 +27,7 @@ mod unary;
 
 pub use batch::answer_lines;
 pub use budget::Budget;
+pub use cache::{CacheStats, cache_stats, resize_cache};
 pub use constants::{CONSTANTS, Constant};
 pub use expr::Expr;
 pub use functions::{FUNCTIONS, Function};

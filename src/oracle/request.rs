@@ -8,14 +8,14 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::budget::Budget;
 use super::unary::{Answer, Query, Settings};
-use super::{batch, constants, limited, linear, mlp, poly_roots, questions};
+use super::{batch, cache, constants, limited, linear, mlp, poly_roots, questions};
 use crate::ball::MidRad10Exp;
 use crate::ball::flint::release_caches_at_thread_exit;
 use crate::error::{Code, Error, Result};
@@ -42,11 +42,13 @@ pub(super) struct Envelope<'a> {
 impl Envelope<'_> {
     fn settings(&self, overrides: Option<Settings>) -> Settings {
         let defaults = Settings::default();
+        let digits = self.digits.unwrap_or(defaults.digits);
         overrides.unwrap_or(Settings {
-            digits: self.digits.unwrap_or(defaults.digits),
+            digits,
             prec_bits: self.prec_bits.unwrap_or(defaults.prec_bits),
             max_bits: self.max_bits,
-            exp_limit: self.exp_limit.unwrap_or(defaults.exp_limit),
+            // So many digits behind the point do not ask for leave.
+            exp_limit: self.exp_limit.unwrap_or(defaults.exp_limit.max(digits.saturating_add(1))),
         })
     }
 
@@ -95,7 +97,8 @@ pub fn answer_json_until(
     answer_one(request, &envelope, overrides, budget, limited)
 }
 
-/// Answers a request that is no batch; on a thread of its own if `limited`, so that it can be left.
+/// Answers a request that is no batch, from the cache if it is there; else on a thread of its own if
+/// `limited`, so that it can be left.
 pub(super) fn answer_one(
     request: &[u8],
     envelope: &Envelope,
@@ -103,13 +106,32 @@ pub(super) fn answer_one(
     budget: Budget,
     limited: bool,
 ) -> Result<String> {
-    let settings = envelope.settings(overrides);
-    if !limited {
-        return dispatch(request, envelope, &settings, &budget);
+    // What the request alone does not tell is not in the cache.
+    let cached = overrides.is_none() && cache::is_on();
+    if cached && let Some(answer) = cache::get(request) {
+        return answer;
     }
-    let (request, budget) = (request.to_vec(), Arc::new(budget));
-    let shared = budget.clone();
-    limited::run(&budget, 1, move || {
+    let begun = Instant::now();
+    let budget = Arc::new(budget);
+    let answer = answer_anew(request, envelope, envelope.settings(overrides), &budget, limited);
+    if cached && budget.was_ample(begun) {
+        cache::put(request, &answer);
+    }
+    answer
+}
+
+fn answer_anew(
+    request: &[u8],
+    envelope: &Envelope,
+    settings: Settings,
+    budget: &Arc<Budget>,
+    limited: bool,
+) -> Result<String> {
+    if !limited {
+        return dispatch(request, envelope, &settings, budget);
+    }
+    let (request, shared) = (request.to_vec(), budget.clone());
+    limited::run(budget, 1, move || {
         let envelope: Envelope = object(&request).map_err(not_json)?;
         dispatch(&request, &envelope, &settings, &shared)
     })

@@ -52,7 +52,7 @@ impl Expr {
             Node::Constant(name) => {
                 finite(constant_value(name, bits).and_then(|c| FloatInterval::from_ball(&c, bits)))
             }
-            Node::Apply(f, i) => function(*f).range_on(get(*i)?, bits).map_err(Rc::new),
+            Node::Apply(f, i) => function(*f).range_on(get(*i)?, bits).map_err(|e| Rc::new(on_a_part(e))),
             Node::Neg(i) => Ok(get(*i)?.neg()),
             Node::Add(operands) => {
                 let mut sum = get(operands[0])?.clone();
@@ -256,6 +256,11 @@ fn pole() -> Error {
         "a division by an interval that contains 0; narrow the box so that the divisor keeps its sign",
     )
     .at("expr")
+}
+
+/// What a function says of its argument, said of an expression.
+fn on_a_part(e: Error) -> Error {
+    Error { message: format!("on a part of the box, {}", e.message), ..e }.at("expr")
 }
 
 fn outside(what: &str) -> Error {

@@ -133,9 +133,9 @@ mod tests {
     fn a_batch_shares_its_work_and_bounds_the_time_of_its_items() {
         let batch = Budget::unlimited().of_batch(Some(10));
         let item = |nodes| batch.of_item(None, nodes);
-        let first = item(None).expect("a node is left");
-        assert_eq!(first.spend(7), Ok(()));
-        assert_eq!(item(Some(3)).expect("a node is left").spend(1), Err(first.spend(1).unwrap_err()));
+        let (first, second) = (item(None).expect("10 are left"), item(Some(3)).expect("9 are left"));
+        assert_eq!((first.spend(7), second.spend(1)), (Ok(()), Ok(())));
+        assert_eq!(first.spend(1).unwrap_err().code, Code::Budget);
         assert_eq!(item(None).unwrap_err().code, Code::Budget);
         // Without a limit of the batch the items have only their own.
         let batch = Budget::unlimited().of_batch(None);

@@ -50,7 +50,7 @@ impl Drop for Left {
 
 /// The most threads that may be left at work before new questions have to wait.
 fn most_left() -> usize {
-    2 * processors()
+    (2 * processors()).max(8)
 }
 
 /// The number of processors.

@@ -843,6 +843,25 @@ def torchLeanTests : TestM Unit := do
 
 end
 
+/-! ### The cache -/
+
+def cacheTests : TestM Unit := do
+  checkEq "the cache is off" (← Cache.stats).capacity 0
+  Cache.resize 100000
+  let q := Question.range (x * exp (-x)) [("x", "0", "5")] { digits := 10 }
+  let first ← q.ask
+  checkEq "an answer from the cache is the same" (← q.ask) first
+  let s ← Cache.stats
+  check "one miss, one hit" (s.misses == 1 && s.hits == 1 && s.entries == 1 && 0 < s.bytes)
+    (toString (repr s))
+  discard <| batch [q, q]
+  checkEq "batches use it" (← Cache.stats).hits 3
+  Cache.resize (2 ^ 70)
+  checkEq "resizing empties it" (← Cache.stats).entries 0
+  Cache.resize 0
+  discard <| q.ask
+  checkEq "off again" (← Cache.stats) { hits := 0, misses := 0, entries := 0, bytes := 0, capacity := 0 }
+
 /-! ### Panics -/
 
 def panicTests : TestM Unit := do
@@ -868,7 +887,7 @@ def groups : List (String × TestM Unit) :=
     ("json", jsonTests), ("load", loadTests),
     ("expressions", expressionTests), ("questions", questionTests), ("batches", batchTests),
     ("jobs", jobTests), ("kinds", kindTests), ("torchlean", torchLeanTests),
-    ("panics", panicTests)]
+    ("cache", cacheTests), ("panics", panicTests)]
 
 end Tests
 

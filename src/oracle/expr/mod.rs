@@ -16,7 +16,7 @@ pub(super) use rational::Algebra;
 
 use std::collections::HashMap;
 
-use super::constants::constant;
+use super::constants::{CONSTANTS, constant};
 use super::functions::{FUNCTIONS, Function};
 use crate::ball::{Ball, Bits, Integer, Interval, Rational};
 use crate::error::{Code, Error, Result};
@@ -214,8 +214,15 @@ impl Builder {
             [] => "there are none".to_string(),
             vars => format!("the variables are {}", vars.join(", ")),
         };
+        let also = match constants {
+            true => format!(
+                "; the constants are {}",
+                CONSTANTS.iter().map(|c| c.name).collect::<Vec<_>>().join(", ")
+            ),
+            false => String::new(),
+        };
         let shown: String = name.chars().take(40).collect();
-        Err(bad(format!("unknown variable {shown:?}; {known}")))
+        Err(bad(format!("unknown variable {shown:?}; {known}{also}")))
     }
 
     /// A named constant.

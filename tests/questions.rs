@@ -500,3 +500,25 @@ fn budgets_end_the_work() {
     cancel.store(true, std::sync::atomic::Ordering::Relaxed);
     assert_eq!(worker.join().expect("no panic").unwrap_err(), Code::Cancelled);
 }
+
+/// Functions that saturate at the edge of a domain stay inside it.
+#[test]
+fn saturation_does_not_leave_the_domain() {
+    for (expr, lo, hi) in [
+        ("acos(tanh(x))", 0.0, 2.0 * 1f64.tanh().acos() + 2.0),
+        ("acos(erf(x))", 0.0, 4.0),
+        ("asin(sigmoid(x))", 0.0, 1.58),
+        ("sqrt(1 - tanh(x))", 0.0, 1.4),
+        ("sqrt(1 - erf(x))", 0.0, 1.4),
+        ("acosh(cosh(x/1e60))", 0.0, 1e-20),
+    ] {
+        for level in ["fast", "default"] {
+            let a = ask(
+                json!({"kind": "expr", "level": level, "expr": expr, "vars": vars(&[("x", "-1", "200")])}),
+            )
+            .unwrap_or_else(|e| panic!("{expr} at {level}: {e}"));
+            let (least, greatest) = ends(&a["output"]);
+            assert!(least >= lo - 1e-12 && greatest <= hi, "{expr} at {level}: {a}");
+        }
+    }
+}

@@ -18,7 +18,7 @@ use super::constants::precisions;
 use super::expr::{Evaluator, Expr};
 use super::functions::short;
 use super::questions::{Var, append_interval, head, read_expr};
-use super::request::{NumberText, not_json};
+use super::request::{NumberText, not_json, object};
 use super::unary::Settings;
 use crate::ball::complex::gauss_legendre;
 use crate::ball::flint::release_caches_at_thread_exit;
@@ -456,7 +456,7 @@ struct Request<'a> {
     #[serde(borrow)]
     hi: Option<NumberText<'a>>,
     #[serde(borrow)]
-    vars: Option<BTreeMap<Cow<'a, str>, Var<'a>>>,
+    vars: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
     #[serde(borrow)]
     expr: Option<&'a RawValue>,
 }
@@ -464,7 +464,7 @@ struct Request<'a> {
 /// `{"kind":"integrate"}`: a definite integral.
 pub(super) fn answer_integrate(request: &[u8], settings: &Settings, budget: &Budget) -> Result<String> {
     settings.check()?;
-    let r: Request = serde_json::from_slice(request).map_err(not_json)?;
+    let r: Request = object(request).map_err(not_json)?;
     let missing = |field: &'static str| {
         let message = format!("an integrate request needs expr, var, lo and hi; {field} is missing");
         Error::new(Code::BadRequest, message).at(field)
@@ -475,6 +475,7 @@ pub(super) fn answer_integrate(request: &[u8], settings: &Settings, budget: &Bud
             let (Some((name, var)), None) = (vars.next(), vars.next()) else {
                 return Err(Error::new(Code::BadRequest, "integrate needs exactly one variable").at("vars"));
             };
+            let var: Var = object(var.get().as_bytes()).map_err(not_json)?;
             (name, var.lo, var.hi)
         }
         None => (r.var.unwrap_or(Cow::Borrowed("x")), r.lo, r.hi),

@@ -644,6 +644,19 @@ impl Function {
                 format!("{} is far too large or small there", self.name),
             ));
         }
+        // Whether an end may have been rounded across -1, 0 or 1, which a function applied to it may mind.
+        let across = |range: &FloatInterval| {
+            let close = |d: &Dyadic| match d.magnitude() {
+                Some(0 | 1) => {
+                    let beyond =
+                        if d.sign() < 0 { d.add(&1.into(), 8, true) } else { d.sub(&1.into(), 8, true) };
+                    beyond.magnitude().is_some_and(|m| m < 4 - i64::from(bits))
+                }
+                magnitude => magnitude.is_some_and(|m| m < 4 - i64::from(bits)),
+            };
+            close(&range.lo) || close(&range.hi)
+        };
+        let mut plain = None;
         for doubling in 0..=DOUBLINGS {
             let working = bits << doubling;
             if self.admits(&interval, working)?
@@ -652,6 +665,11 @@ impl Function {
                 && let (hi, _) = ends.hi.round_binary(Direction::Up, bits)
                 && let Some(range) = FloatInterval::new(lo, hi)
             {
+                if doubling > 0 || !across(&range) {
+                    return Ok(range);
+                }
+                plain = Some(range);
+            } else if let Some(range) = plain {
                 return Ok(range);
             }
         }

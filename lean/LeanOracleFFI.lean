@@ -93,7 +93,6 @@ structure CacheStats where
   bytes : Nat
   /-- The most bytes that they may take; `0` when the cache is off. -/
   capacity : Nat
-  deriving Repr, BEq
 
 /-- Empties the cache of the process and lets it take so many bytes; `0` turns it off. -/
 @[extern "lean_oracle_ffi_cache_resize"]

@@ -520,8 +520,12 @@ def questionTests : TestM Unit := do
     dec! "6.283185307179586476925286766559006", dec! "9.424777960769379715387930149838509"]
   zeros (cos x - x) "-10" "10" [dec! "0.739085133215160641655312087673873"]
   zeros (x^2 + 1) "-10" "10" []
-  let double ← roots ((x - 1)^2) [("x", "0", "3")]
-  check "a double zero is unresolved, and not lost" (!double.complete &&
+  let triple ← roots ((x - 1)^3 * (x + 2)) [("x", "0", "3")]
+  check "a triple zero of a polynomial is one zero" (triple.complete &&
+    triple.roots.map (fun z => (z.multiplicity, decide (z.place.ball.contains 1))) == [(some 3, true)])
+    s!"{repr triple}"
+  let double ← roots (exp ((x - 1)^2) - 1) [("x", "0", "3")]
+  check "another double zero is unresolved, and not lost" (!double.complete &&
     double.roots.any fun z => z.status == .unresolved && decide (z.place.ball.contains 1))
     s!"{repr double}"
   -- comparisons
@@ -841,8 +845,6 @@ def torchLeanTests : TestM Unit := do
   check "a network with a negative radius is refused"
     (Json.parse (ok.replace "\"2\"" "\"-2\"") >>= parseMLPResult).toOption.isNone
 
-end
-
 /-! ### The cache -/
 
 def cacheTests : TestM Unit := do
@@ -861,6 +863,8 @@ def cacheTests : TestM Unit := do
   Cache.resize 0
   discard <| q.ask
   checkEq "off again" (← Cache.stats) { hits := 0, misses := 0, entries := 0, bytes := 0, capacity := 0 }
+
+end
 
 /-! ### Panics -/
 

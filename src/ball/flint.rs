@@ -474,6 +474,15 @@ impl Rational {
         Some(left.cmp(&right))
     }
 
+    /// The fraction with the smallest denominator in `[lo, hi]`, which must not be empty
+    /// (FLINT `fmpq_simplest_between`).
+    pub fn simplest_between(lo: &Rational, hi: &Rational) -> Rational {
+        let mut q = Rational::new();
+        // SAFETY: all are initialised and in lowest terms.
+        unsafe { ffi::fmpq_simplest_between(&mut q.0, &lo.0, &hi.0) };
+        q
+    }
+
     /// The reciprocal; `None` for zero.
     pub fn recip(&self) -> Option<Rational> {
         Rational::from_parts(&self.denominator(), &self.numerator())

@@ -286,6 +286,22 @@ mod tests {
     }
 
     #[test]
+    fn the_simplest_fraction_is_found() {
+        for (lo, hi, simple) in [
+            ((1, 3), (1, 2), (1, 2)),
+            ((31, 100), (32, 100), (5, 16)),
+            ((314, 100), (315, 100), (22, 7)),
+            ((-5, 2), (-7, 3), (-5, 2)),
+            ((0, 1), (1, 9), (0, 1)),
+            ((-2, 9), (1, 9), (0, 1)),
+            ((7, 3), (7, 3), (7, 3)),
+        ] {
+            let between = Rational::simplest_between(&fraction(lo.0, lo.1), &fraction(hi.0, hi.1));
+            assert_eq!(between, fraction(simple.0, simple.1), "{lo:?} {hi:?}");
+        }
+    }
+
+    #[test]
     fn binary64_is_read_exactly() {
         for (v, num, den) in
             [(0.5, 1, 2), (-3.0, -3, 1), (0.0, 0, 1), (1.0 + f64::EPSILON, (1i64 << 52) + 1, 1i64 << 52)]

@@ -55,7 +55,9 @@ fn most_left() -> usize {
 
 /// The number of processors.
 pub(super) fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    // Asking reads files.
+    static PROCESSORS: OnceLock<usize> = OnceLock::new();
+    *PROCESSORS.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// Whether `budget` can end while a step is under way.

@@ -116,6 +116,8 @@ struct Part {
     split: usize,
     /// Whether second derivatives have been looked at.
     curved: bool,
+    /// Whether the expression is proved convex on `place`, in the coordinates that are not fixed.
+    convex: bool,
 }
 
 impl PartialEq for Part {
@@ -216,7 +218,10 @@ impl<'a> Optimizer<'a> {
             }
             if let (Some(lower), Some((upper, _))) = (&first.lower, &search.best)
                 && (lower >= upper || done(lower, upper, splits))
-                && (!self.is_rational || splits >= EXACT_SPLITS || self.is_thin_box(&first.place))
+                && (!self.is_rational
+                    || splits >= EXACT_SPLITS
+                    || first.convex
+                    || self.is_thin_box(&first.place))
             {
                 break;
             }
@@ -281,20 +286,32 @@ impl<'a> Optimizer<'a> {
         self.inside(i, if greatest { x.hi.clone() } else { x.lo.clone() })
     }
 
-    /// The exact value at a thin box.
-    fn exact_value(&self, x: &[FloatInterval]) -> Option<Rational> {
-        let coordinate = |(i, x): (usize, &FloatInterval)| {
+    /// The exact minimum (or maximum) over a part: at a thin box, or where an expression that is convex
+    /// there has gradient 0 at a simple rational point.
+    fn exact_value(&self, part: &Part) -> Option<Rational> {
+        if !self.is_rational {
+            return None;
+        }
+        let mut free = Vec::new();
+        let mut coordinate = |(i, x): (usize, &FloatInterval)| {
             let ends = &self.exact[i];
+            if !self.is_thin(i, x) {
+                free.push(i);
+                return Some(Rational::simplest_between(&x.lo.to_rational()?, &x.hi.to_rational()?));
+            }
             if x.lo == self.endpoints[i].0.lo {
                 Some(ends.lo.clone())
             } else if x.hi == self.endpoints[i].1.hi {
                 Some(ends.hi.clone())
             } else {
-                x.is_point().then(|| x.lo.to_rational())?
+                x.lo.to_rational()
             }
         };
-        let point: Option<Vec<Rational>> = x.iter().enumerate().map(coordinate).collect();
-        self.expr.exact(&point?)
+        let point: Option<Vec<Rational>> = part.place.iter().enumerate().map(&mut coordinate).collect();
+        let point = point?;
+        let value = self.expr.exact(&point)?;
+        let stationary = |i: &usize| self.expr.exact_slope(&point, *i).is_some_and(|slope| slope.is_zero());
+        (free.is_empty() || (part.convex && free.iter().all(stationary))).then_some(value)
     }
 }
 
@@ -327,13 +344,13 @@ impl Search<'_, '_> {
     fn finish(self, heap: BinaryHeap<Part>) -> Result<EndOfRange> {
         let mut parts = heap.into_sorted_vec();
         let first = parts.pop();
-        let Some(Part { lower: Some(lower), cover, place, .. }) = first else {
+        let exact = first.as_ref().and_then(|part| self.o.exact_value(part));
+        let Some(Part { lower: Some(lower), cover, .. }) = first else {
             let failure = first.and_then(|p| p.failure);
             return Err(failure.unwrap_or_else(|| Error::new(Code::Internal, "every part was discarded")));
         };
         // At a point the value may be known exactly; it is the end if no part reaches below it.
         let negate = self.maximize;
-        let exact = if self.o.is_thin_box(&place) { self.o.exact_value(&place) } else { None };
         let exact = exact.map(|v| if negate { -&v } else { v });
         let reaches_below = |p: &Part, v: &Rational| match &p.lower {
             Some(lower) => v.partial_cmp_dyadic(lower).is_none_or(|order| order == Ordering::Greater),
@@ -418,7 +435,15 @@ impl Search<'_, '_> {
                 // Perhaps only because the part is too large; look closer.
                 let split = widest(&place, bits);
                 let failure = Some(failure);
-                return Ok(Some(Part { lower: None, failure, place, cover, split, curved: true }));
+                return Ok(Some(Part {
+                    lower: None,
+                    failure,
+                    place,
+                    cover,
+                    split,
+                    curved: true,
+                    convex: false,
+                }));
             }
         };
         let raise = |lower: &mut Dyadic, bound: &Dyadic| {
@@ -436,7 +461,15 @@ impl Search<'_, '_> {
             let centre = o.middle(&place);
             self.try_point(e, &centre);
             let split = widest(&place, bits);
-            return Ok(Some(Part { lower: Some(lower), failure: None, place, cover, split, curved: true }));
+            return Ok(Some(Part {
+                lower: Some(lower),
+                failure: None,
+                place,
+                cover,
+                split,
+                curved: true,
+                convex: false,
+            }));
         };
         let gradient: FloatBox = gradient.into_iter().map(|g| self.signed(g)).collect();
         // Where the expression is monotone in a variable, its minimum lies on a face.
@@ -475,9 +508,10 @@ impl Search<'_, '_> {
         }
         let split = steepest(&place, &gradient, bits);
         let free = place.iter().enumerate().filter(|(i, x)| !o.is_thin(*i, x)).count();
-        // In several variables second derivatives cost more, and tell little where slopes do not.
-        let curved = !(free == 1 || (free <= MOST_CURVED && by_slopes));
-        Ok(Some(Part { lower: Some(lower), failure: None, place, cover, split, curved }))
+        // In several variables second derivatives cost more, and tell little where slopes do not; but once
+        // they are worth a try.
+        let curved = !(free == 1 || (free <= MOST_CURVED && (by_slopes || known.is_none())));
+        Ok(Some(Part { lower: Some(lower), failure: None, place, cover, split, curved, convex: false }))
     }
 
     /// Whether a part with this lower bound cannot contain the minimum.
@@ -631,11 +665,11 @@ impl Search<'_, '_> {
                 }
             }
         }
-        if lower == part.lower {
+        if lower == part.lower && same(&place, &part.place) {
             return Ok(false);
         }
         let split = widest(&place, o.fine.bits());
-        new.push(Part { lower, failure: None, place, cover, split, curved: true });
+        new.push(Part { lower, failure: None, place, cover, split, curved: true, convex: true });
         Ok(true)
     }
 }

@@ -14,7 +14,7 @@ use super::request::{NumberText, append_ball, not_json, object, quoted};
 use super::roots::{Status, roots};
 use super::unary::Settings;
 use crate::ball::{
-    Bits, Decimal, DecimalInterval, Direction, Dyadic, Enclosure, FloatInterval, Interval, Rational,
+    Bits, Decimal, DecimalInterval, Direction, Dyadic, Enclosure, FloatInterval, Interval, Number, Rational,
 };
 use crate::error::{Code, Error, Result};
 
@@ -98,7 +98,11 @@ impl ExprQuery {
         let (lo, hi) = self.ends(budget)?;
         let (output, rounded_tight) = DecimalInterval::enclosing(&lo.value, &hi.value, digits, exp_limit)?;
         let gap = |end: &EndOfRange, printed: &Decimal| {
-            let inner = end.inner.as_ref()?.to_rational()?;
+            // An end that is known exactly is nearer than any value found.
+            let inner = match &end.value.bounds().below {
+                Number::Rational(exact) => exact.clone(),
+                Number::Dyadic(_) => end.inner.as_ref()?.to_rational()?,
+            };
             let distance = (&inner - &printed.to_rational()).abs();
             Some(Enclosure::exact(distance).round(Direction::Up, 3, exp_limit).ok()?.0)
         };

@@ -246,27 +246,6 @@ impl Search<'_> {
     }
 }
 
-/// The fraction with the smallest denominator in `[lo, hi]`: the first one that the search in the
-/// Stern-Brocot tree meets.
-fn simplest(lo: &Rational, hi: &Rational) -> Option<Rational> {
-    const MOST_STEPS: usize = 200;
-    let (mut lo, mut hi, mut quotients) = (lo.clone(), hi.clone(), Vec::new());
-    for _ in 0..MOST_STEPS {
-        let whole = lo.floor();
-        let floor = Rational::from(&whole);
-        if floor == lo || Rational::from(&(&whole + &1.into())) <= hi {
-            let mut value = if floor == lo { floor } else { Rational::from(&(&whole + &1.into())) };
-            for q in quotients.iter().rev() {
-                value = &Rational::from(q) + &value.recip()?;
-            }
-            return Some(value);
-        }
-        (lo, hi) = ((&hi - &floor).recip()?, (&lo - &floor).recip()?);
-        quotients.push(whole);
-    }
-    None
-}
-
 // -------------------------------------------------------------------------------------- JSON
 
 #[derive(Deserialize)]
@@ -367,7 +346,8 @@ fn extrema(
                 let coordinate = |(x, whole): (&FloatInterval, &Interval)| {
                     let (lo, hi) = (x.lo.to_rational()?, x.hi.to_rational()?);
                     let (lo, hi) = (&lo - &radius, &hi + &radius);
-                    simplest(&lo.max(whole.lo.clone()), &hi.min(whole.hi.clone()))
+                    let (lo, hi) = (lo.max(whole.lo.clone()), hi.min(whole.hi.clone()));
+                    (lo <= hi).then(|| Rational::simplest_between(&lo, &hi))
                 };
                 let cut: Option<Vec<Rational>> = place.iter().zip(&query.vars).map(coordinate).collect();
                 let touches = |cut: &Vec<Rational>| query.expr.exact(cut).is_some_and(|v| v == *bound);
@@ -379,24 +359,4 @@ fn extrema(
         }
     }
     Ok(cuts)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_simplest_fraction_is_found() {
-        let q = |n: i64, d: i64| Rational::from_parts(&n.into(), &d.into()).unwrap();
-        for (lo, hi, simple) in [
-            (q(1, 3), q(1, 2), q(1, 2)),
-            (q(31, 100), q(32, 100), q(5, 16)),
-            (q(314, 100), q(315, 100), q(22, 7)),
-            (q(-5, 2), q(-7, 3), q(-5, 2)),
-            (q(0, 1), q(1, 9), q(0, 1)),
-            (q(7, 3), q(7, 3), q(7, 3)),
-        ] {
-            assert_eq!(simplest(&lo, &hi), Some(simple), "[{lo}, {hi}]");
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Expr, Node, bad, constant_value, function};
+use super::{Expr, Node, bad, constant_value, exact_value, function};
 use crate::ball::{Ball, Bits, Dyadic, FloatInterval, Interval, Rational};
 use crate::error::{Code, Error, Result};
 use crate::oracle::arithmetic::Arithmetic;
@@ -82,10 +82,7 @@ impl Expr {
         match node {
             Node::Var(i) => x.get(*i).cloned(),
             Node::Number(i) => self.numbers[*i].is_point().then(|| self.numbers[*i].lo.clone()),
-            Node::Apply(f, i) => {
-                let (f, x) = (function(*f), get(*i)?);
-                f.admits(&Interval::point(x.clone()), 64).ok()?.then(|| (f.exact)(x))?
-            }
+            Node::Apply(f, i) => exact_value(function(*f), get(*i)?),
             Node::Neg(i) => get(*i).map(|x| -x),
             Node::Add(operands) => fold(operands, |x, y| x + y),
             Node::Mul(operands) => fold(operands, |x, y| x * y),

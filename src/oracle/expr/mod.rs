@@ -266,9 +266,10 @@ impl Builder {
             _ => {
                 let index = FUNCTIONS.iter().position(|f| f.name == op);
                 let Some(index) = index else { return Err(unknown_operation(op)) };
-                match args {
-                    [x] => self.add(Node::Apply(index, *x)),
-                    _ => Err(expects(1)),
+                let [x] = args else { return Err(expects(1)) };
+                match self.point(*x).and_then(|q| exact_value(function(index), q)) {
+                    Some(value) => self.number(Interval::point(value)),
+                    None => self.add(Node::Apply(index, *x)),
                 }
             }
         }
@@ -335,6 +336,13 @@ impl Builder {
 /// The function with this index in the table.
 fn function(index: usize) -> &'static Function {
     &FUNCTIONS[index]
+}
+
+/// The exact value of a function at a point, where that is known.
+fn exact_value(f: &Function, q: &Rational) -> Option<Rational> {
+    let short = q.numerator().bits() + q.denominator().bits() <= FOLD_BITS;
+    let defined = short && f.admits(&Interval::point(q.clone()), 64).is_ok_and(|defined| defined);
+    if defined { (f.exact)(q) } else { None }
 }
 
 /// The enclosing routine of a named constant that is in an expression.

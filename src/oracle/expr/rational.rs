@@ -24,7 +24,49 @@ pub(in crate::oracle) trait Algebra {
     fn inv(&self, x: &Self::Value) -> Result<Self::Value>;
 }
 
+/// Exact values with their exact slopes along one variable.
+struct Slopes<'a> {
+    point: &'a [Rational],
+    along: usize,
+}
+
+impl Algebra for Slopes<'_> {
+    type Value = (Rational, Rational);
+
+    fn number(&self, q: &Rational) -> Self::Value {
+        (q.clone(), Rational::new())
+    }
+
+    fn variable(&self, i: usize) -> Self::Value {
+        (self.point[i].clone(), Rational::from(i64::from(i == self.along)))
+    }
+
+    fn neg(&self, x: &Self::Value) -> Self::Value {
+        (-&x.0, -&x.1)
+    }
+
+    fn add(&self, x: &Self::Value, y: &Self::Value) -> Result<Self::Value> {
+        Ok((&x.0 + &y.0, &x.1 + &y.1))
+    }
+
+    fn mul(&self, x: &Self::Value, y: &Self::Value) -> Result<Self::Value> {
+        Ok((&x.0 * &y.0, &(&x.1 * &y.0) + &(&x.0 * &y.1)))
+    }
+
+    fn inv(&self, x: &Self::Value) -> Result<Self::Value> {
+        let inverse = x.0.recip().ok_or_else(|| Error::new(Code::Pole, "a division by 0").at("expr"))?;
+        let slope = -&(&(&inverse * &inverse) * &x.1);
+        Ok((inverse, slope))
+    }
+}
+
 impl Expr {
+    /// The exact partial derivative at a point at which the exact value is known ([`Expr::exact`], which
+    /// bounds the sizes); `None` when other than rational operations are met.
+    pub(in crate::oracle) fn exact_slope(&self, point: &[Rational], along: usize) -> Option<Rational> {
+        self.in_algebra(&Slopes { point, along }).ok().map(|(_, slope)| slope)
+    }
+
     /// The value in an algebra. Errors with [`Code::BadRequest`] where an operation is not rational.
     pub(in crate::oracle) fn in_algebra<A: Algebra>(&self, a: &A) -> Result<A::Value> {
         let mut all: Vec<std::result::Result<A::Value, Rc<Error>>> = Vec::with_capacity(self.nodes.len());

@@ -7,6 +7,7 @@ import Tests.Arithmetic
 import Tests.Harness
 import Tests.Malformed
 import Tests.Matrices
+import Tests.TorchLean
 
 /-!
 # Run-time tests
@@ -857,6 +858,7 @@ def groups : List (String × TestM Unit) :=
     ("json", jsonTests), ("load", loadTests),
     ("expressions", expressionTests), ("questions", questionTests), ("batches", batchTests),
     ("jobs", jobTests), ("kinds", kindTests), ("torchlean", torchLeanTests),
+    ("compat", TorchLean.compatTests),
     ("panics", panicTests)]
 
 end Tests

@@ -40,6 +40,32 @@ typedef struct LeanOracleBuffer {
 } LeanOracleBuffer;
 
 /*
+ What the cache holds and how it was used since it was last resized.
+ */
+typedef struct LeanOracleCacheStats {
+  /*
+   Requests that were answered from the cache.
+   */
+  uint64_t hits;
+  /*
+   Requests that were not.
+   */
+  uint64_t misses;
+  /*
+   The number of answers that are kept.
+   */
+  uint64_t entries;
+  /*
+   The bytes that they take, with their requests.
+   */
+  uint64_t bytes;
+  /*
+   The most bytes that they may take; 0 when the cache is off.
+   */
+  uint64_t capacity;
+} LeanOracleCacheStats;
+
+/*
  Borrowed UTF-8 text. Text in an answer has a NUL after its last byte.
  */
 typedef struct LeanOracleText {
@@ -202,8 +228,11 @@ int32_t lean_oracle_call_json(const uint8_t *request,
 struct LeanOracleCancel *lean_oracle_cancel_new(void);
 
 /*
- Sets a flag, from any thread: calls that watch it end within 10 ms with code 13 (cancelled), except
- inside one long evaluation of a single function, which ends first. NULL is fine.
+ Sets a flag, from any thread: calls that watch it end within 10 ms with code 13 (cancelled), unless
+ the processors are overloaded. NULL is fine.
+
+ A computation that cannot be interrupted goes on, on a thread of this library, until its step is done;
+ a process may end before that.
 
  # Safety
 
@@ -232,6 +261,24 @@ int32_t lean_oracle_call_json_cancellable(const uint8_t *request,
                                           size_t len,
                                           const struct LeanOracleCancel *cancel,
                                           struct LeanOracleBuffer *out);
+
+/*
+ Empties the cache of the process, and lets it take up to `capacity` bytes; 0, as at the beginning,
+ turns it off.
+
+ It keeps answers and refusals of JSON requests, and of the requests in batches, and gives them again
+ for the same bytes. What time limits or other requests of a batch may have had a part in is not kept.
+ */
+void lean_oracle_cache_resize(size_t capacity);
+
+/*
+ Tells what the cache holds and how it was used. NULL is fine.
+
+ # Safety
+
+ `stats`, unless NULL, must point to writable memory.
+ */
+void lean_oracle_cache_stats(struct LeanOracleCacheStats *stats);
 
 /*
  Answers a unary question without JSON. Returns 0 or the code.

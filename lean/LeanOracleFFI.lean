@@ -81,6 +81,28 @@ opaque cancelSet (flag : @& Cancel) : IO Unit
 @[extern "lean_oracle_ffi_call_json_cancellable"]
 opaque callJsonCancellable (request : @& String) (flag : @& Cancel) : IO String
 
+/-- What the cache of answers holds, and how it was used since it was last resized. -/
+structure CacheStats where
+  /-- Requests that were answered from the cache. -/
+  hits : Nat
+  /-- Requests that were not. -/
+  misses : Nat
+  /-- The number of answers that are kept. -/
+  entries : Nat
+  /-- The bytes that they take, with their requests. -/
+  bytes : Nat
+  /-- The most bytes that they may take; `0` when the cache is off. -/
+  capacity : Nat
+  deriving Repr, BEq
+
+/-- Empties the cache of the process and lets it take so many bytes; `0` turns it off. -/
+@[extern "lean_oracle_ffi_cache_resize"]
+opaque cacheResize (bytes : UInt64) : IO Unit
+
+/-- What the cache holds, and how it was used. -/
+@[extern "lean_oracle_ffi_cache_stats"]
+opaque cacheStats : IO CacheStats
+
 /-- Encloses the range of the unary function `function` over the interval from `lo` to `hi`, to
 `digits` significant digits at each end, starting at `precBits` bits. `maxBits` limits the working
 precision and `expLimit` the size of the decimal exponent; `0` stands for the library's default.

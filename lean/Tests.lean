@@ -759,7 +759,7 @@ def kindTests : TestM Unit := do
     let known : List (Rat × Rat) := [(1, 0), (0, 1 / 3), (0, -1 / 3)]
     check "roots" ((r.output.zip known).all fun (z, p) =>
       decide (z.re.ball.containsRat p.1) && decide (z.im.ball.containsRat p.2)) s!"{repr r}"
-  ifSupported "integrate" do
+  group "integrate" do
     let check' (f : Expr) (lo hi : String) (value : String) : TestM Unit := group s!"{f}" do
       let i ← integrate f "x" lo hi { digits := 20 }
       check s!"the integral of {f} from {lo} to {hi}"
@@ -767,6 +767,17 @@ def kindTests : TestM Unit := do
     check' (exp x) "0" "1" "1.71828182845904523536028747135266249775724709369995957496697"
     check' (4 / (1 + x^2)) "0" "1" "3.14159265358979323846264338327950288419716939937510582097494"
     check' (exp (-x^2)) "0" "1" "0.746824132812427025399467436131853005354499686812606329027654"
+    -- ends that are not numbers, kinks, roots of negative numbers
+    check' (sin x) "0" "pi" "2"
+    check' (.abs x) "-1" "3" "5"
+    check' (.cbrt x) "-8" "1" "-11.25"
+    let code (f : Expr) (lo hi : String) : TestM (Option ErrorCode) := do
+      return code? (← integrateE f "x" lo hi)
+    checkEq "an integral across a pole" (← code (1 / x) "-1" "1") (some .pole)
+    checkEq "an integral outside the domain" (← code (sqrt x) "-1" "1") (some .domain)
+    checkEq "an integral backwards" (← code x "1" "0") (some .reversed)
+    let ball := (← integrate x "x" "1/3" "1/3").ball
+    check "an integral over a point" (ball == ⟨0, 0, 0⟩) s!"{ball}"
   ifSupported "mlp" do
     let input := [("-0.1", "0.1"), ("0.2", "0.3")]
     let layers : List Layer := [
@@ -833,6 +844,25 @@ def torchLeanTests : TestM Unit := do
 
 end
 
+/-! ### The cache -/
+
+def cacheTests : TestM Unit := do
+  checkEq "the cache is off" (← Cache.stats).capacity 0
+  Cache.resize 100000
+  let q := Question.range (x * exp (-x)) [("x", "0", "5")] { digits := 10 }
+  let first ← q.ask
+  checkEq "an answer from the cache is the same" (← q.ask) first
+  let s ← Cache.stats
+  check "one miss, one hit" (s.misses == 1 && s.hits == 1 && s.entries == 1 && 0 < s.bytes)
+    (toString (repr s))
+  discard <| batch [q, q]
+  checkEq "batches use it" (← Cache.stats).hits 3
+  Cache.resize (2 ^ 70)
+  checkEq "resizing empties it" (← Cache.stats).entries 0
+  Cache.resize 0
+  discard <| q.ask
+  checkEq "off again" (← Cache.stats) { hits := 0, misses := 0, entries := 0, bytes := 0, capacity := 0 }
+
 /-! ### Panics -/
 
 def panicTests : TestM Unit := do
@@ -858,8 +888,7 @@ def groups : List (String × TestM Unit) :=
     ("json", jsonTests), ("load", loadTests),
     ("expressions", expressionTests), ("questions", questionTests), ("batches", batchTests),
     ("jobs", jobTests), ("kinds", kindTests), ("torchlean", torchLeanTests),
-    ("compat", TorchLean.compatTests),
-    ("panics", panicTests)]
+    ("compat", TorchLean.compatTests), ("cache", cacheTests), ("panics", panicTests)]
 
 end Tests
 

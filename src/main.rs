@@ -47,6 +47,8 @@ enum Command {
     Mlp(mlp::Mlp),
     /// Draw the proved range of an expression in one variable, as SVG or PNG.
     Plot(plot::Plot),
+    /// Enclose the integral of an expression in one variable; ends such as pi are fine: x=0..pi.
+    Integrate(Question),
     /// Answer JSON requests from a file: one object, or one a line.
     Request {
         /// The file, or - for standard input.
@@ -146,6 +148,7 @@ fn main() -> ExitCode {
         Command::Compare(c) => finish(guarded(|| question::compare(&c)), c.json),
         Command::Mlp(m) => finish(guarded(|| mlp::answer(&m)), true),
         Command::Plot(p) => finish(guarded(|| plot::plot(&p)), false),
+        Command::Integrate(q) => finish(guarded(|| question::ask("integrate", &q)), q.json),
         Command::Request { file } => request::answer(&file),
         Command::Arb(a) => finish(guarded(|| arb(&a)), true),
     }

@@ -1,9 +1,10 @@
 /* Every export of the C ABI, called from C: answers, refusals, misuse, threads.
  *
  *   capi [--light] FUNCTION...
+ *   capi --leave
  *
  * FUNCTION... are the names of all functions in the order of the table. --light does less of
- * everything, for a run under valgrind. Prints the number of checks; exit code 1 if one failed. */
+ * everything, for a run under valgrind. --leave stops a long question and ends at once. Prints the number of checks; exit code 1 if one failed. */
 
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
@@ -355,6 +356,75 @@ static void cancelling(void) {
   JSON(LONG_QUESTION("\"timeout_ms\":0,"), TIMEOUT, "\"field\":\"timeout_ms\"");
   JSON(LONG_QUESTION("\"max_nodes\":10,"), BUDGET, "\"field\":\"max_nodes\"");
   JSON(LONG_QUESTION("\"max_nodes\":0,"), BUDGET, "\"field\":\"max_nodes\"");
+}
+
+/* Computations that nothing interrupts are left; they go on, and end later. */
+static void leaving(void) {
+  static const char slow[] = "{\"kind\":\"constant\",\"name\":\"khinchin\",\"digits\":2500}";
+  Call calls[2] = {{.request = slow, .cancel = lean_oracle_cancel_new()}, {.request = slow}};
+  calls[1].cancel = calls[0].cancel;
+  pthread_t ids[2];
+  for (int i = 0; i < 2; i++) pthread_create(&ids[i], NULL, call, &calls[i]);
+  pause_for(50);
+  lean_oracle_cancel(calls[0].cancel);
+  struct timespec begin, end;
+  clock_gettime(CLOCK_MONOTONIC, &begin);
+  for (int i = 0; i < 2; i++) pthread_join(ids[i], NULL);
+  clock_gettime(CLOCK_MONOTONIC, &end);
+  double ms = (double)(end.tv_sec - begin.tv_sec) * 1e3 + (double)(end.tv_nsec - begin.tv_nsec) / 1e6;
+  printf("cancelled after %.1f ms\n", ms);
+  CHECK(light || ms < 100);
+  for (int i = 0; i < 2; i++) {
+    CHECK_FOR(calls[i].code == CANCELLED, (const char *)calls[i].out.ptr);
+    lean_oracle_free(&calls[i].out);
+  }
+  lean_oracle_cancel_free((LeanOracleCancel *)calls[0].cancel);
+}
+
+/* --- the cache -------------------------------------------------------------------------------- */
+
+static LeanOracleCacheStats cached(void) {
+  LeanOracleCacheStats stats;
+  memset(&stats, 0xAB, sizeof stats);
+  lean_oracle_cache_stats(&stats);
+  return stats;
+}
+
+static void caching(void) {
+  lean_oracle_cache_stats(NULL);
+  LeanOracleCacheStats s = cached();
+  CHECK(s.hits == 0 && s.misses == 0 && s.entries == 0 && s.bytes == 0 && s.capacity == 0);
+  JSON("{\"func\":\"sqr\",\"lo\":2,\"hi\":3}", OK, "\"hi\":\"9\",\"lo\":\"4\"}");
+  CHECK(cached().misses == 0);
+  lean_oracle_cache_resize(20000);
+  for (int i = 0; i < 3; i++) {
+    JSON("{\"func\":\"sqr\",\"lo\":2,\"hi\":3}", OK, "\"hi\":\"9\",\"lo\":\"4\"}");
+    JSON("{\"func\":\"log\",\"lo\":-2,\"hi\":3}", DOMAIN_, "");
+    /* An item of a batch is a request. */
+    JSON("{\"kind\":\"batch\",\"requests\":[{\"func\":\"sqr\",\"lo\":2,\"hi\":3},{\"func\":\"neg\",\"lo\":1,\"hi\":1}]}",
+         OK, "\"hi\":\"9\",\"lo\":\"4\"}");
+    /* What depends on limits is not kept. */
+    JSON(LONG_QUESTION("\"max_nodes\":10,"), BUDGET, "");
+    JSON(LONG_QUESTION("\"timeout_ms\":0,"), TIMEOUT, "");
+  }
+  s = cached();
+  CHECK(s.hits == 9 && s.misses == 9 && s.entries == 3 && s.bytes > 0 && s.bytes <= s.capacity);
+  /* It stays within its bounds. */
+  char request[100];
+  for (int i = 0; i < 200; i++) {
+    snprintf(request, sizeof request, "{\"func\":\"neg\",\"lo\":%d,\"hi\":%d}", i, i);
+    JSON(request, OK, "");
+  }
+  s = cached();
+  CHECK(s.entries > 10 && s.entries < 200 && s.bytes <= s.capacity && s.capacity == 20000);
+  JSON(request, OK, "\"lo\":\"-199\"");
+  CHECK(cached().hits == s.hits + 1);
+  lean_oracle_cache_resize(1);
+  JSON(request, OK, "\"lo\":\"-199\"");
+  s = cached();
+  CHECK(s.hits == 0 && s.misses == 1 && s.entries == 0 && s.bytes == 0 && s.capacity == 1);
+  lean_oracle_cache_resize(0);
+  CHECK(cached().capacity == 0 && cached().misses == 0);
 }
 
 /* --- the typed call --------------------------------------------------------------------------- */
@@ -998,6 +1068,8 @@ static void *everything(void *unused) {
   json_large();
   panics();
   cancelling();
+  leaving();
+  caching();
   typed_answers();
   typed_refusals();
   typed_misuse();
@@ -1013,8 +1085,19 @@ static void *everything(void *unused) {
   return NULL;
 }
 
+/* Ends the process while the library is still at work. */
+static int leave(void) {
+  static const char slow[] =
+      "{\"kind\":\"batch\",\"timeout_ms\":100,\"requests\":[{\"kind\":\"constant\",\"name\":\"khinchin\",\"digits\":10000},"
+      "{\"kind\":\"constant\",\"name\":\"glaisher\",\"digits\":10000},{\"func\":\"neg\",\"lo\":1,\"hi\":1}]}";
+  Call stopped = {.request = slow};
+  call(&stopped);
+  return stopped.code == OK && strstr((const char *)stopped.out.ptr, "\"code\":\"timeout\"") != NULL ? 0 : 1;
+}
+
 int main(int argc, char **argv) {
   argc--, argv++;
+  if (argc > 0 && strcmp(argv[0], "--leave") == 0) return leave();
   if (argc > 0 && strcmp(argv[0], "--light") == 0) light = 1, argc--, argv++;
   if (argc == 0) {
     printf("usage: capi [--light] FUNCTION...\n");

@@ -67,6 +67,15 @@ fn no_byte_is_lost_or_misused() {
 }
 
 #[test]
+fn a_process_may_end_while_a_question_that_was_left_is_at_work() {
+    let program = program("capi_leave");
+    for _ in 0..20 {
+        let output = native::run(Command::new(&program).arg("--leave"), Duration::from_secs(5));
+        assert!(output.status.success() && output.stderr.is_empty(), "{}", native::report(&output));
+    }
+}
+
+#[test]
 fn the_header_stands_alone() {
     // As C of several ages and as C++, included twice, first of all headers.
     for (compiler, flags) in [

@@ -777,6 +777,23 @@ fn piped_request(request: &str) -> Run {
     run_command(Command::new(BINARY).args(["request", "-"]), request)
 }
 
+// ----------------------------------------------------------------------------------- integrate
+
+#[test]
+fn integrate_answers_people_and_programs() {
+    let shown = run(&["integrate", "1/x", "x=1..2", "--digits", "10"]);
+    assert_eq!((shown.code, shown.err.as_str()), (Some(0), ""), "{shown:?}");
+    // log(2) is 0.69314718055994…
+    let expected = "the integral is inside\n  lo     0.6931471805\n  hi     0.6931471806\n  \
+                    ball   (69314718055 +/- 5) * 10^-11\n  width  1e-10\n  \
+                    tight  yes: the ends differ by at most two units of digit 10\n  bits   200\n";
+    assert_eq!(shown.out, expected);
+    let args = ["integrate", "cos(t)", "t=0..pi/2", "--json"];
+    let answer = answered(&run(&args), &args);
+    assert!(point(&answer["output"]["lo"]) <= number("1") && number("1") <= point(&answer["output"]["hi"]));
+    refused(&run(&["integrate", "1/x", "x=-1..1", "--json"]), "pole", Some("expr"));
+}
+
 // ----------------------------------------------------------------------------------- functions
 
 #[test]

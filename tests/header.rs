@@ -20,7 +20,8 @@ fn the_committed_header_is_current() {
     }
     let committed = std::fs::read_to_string(&path).expect("include/lean_oracle.h");
     assert!(made == committed, "run LEAN_ORACLE_BLESS=1 cargo test --release --test header");
-    for export in ["abi_version", "call_json", "unary", "unary_f64", "function_index", "free"] {
+    for export in ["abi_version", "call_json", "unary", "unary_f64", "function_index", "cache_resize", "free"]
+    {
         assert!(made.contains(&format!("lean_oracle_{export}(")), "{export} is missing");
     }
 }

@@ -162,6 +162,16 @@ fn constants_in_json() {
     assert!(refused(json!({"kind": "constant", "name": "catalin"})).2.contains("catalan"));
     assert_eq!(refused(json!({"kind": "constant"})).1, Some("name"));
     assert_eq!(refused(json!({"kind": "constant", "name": "khinchin", "digits": 10001})).1, Some("digits"));
+    // What the limit on exponents does not allow is refused before it is computed, and nothing else is.
+    let limited = |name: &str, digits: u32| json!({"kind": "constant", "name": name, "digits": digits, "exp_limit": 100_000});
+    for (name, most) in [("pi", 100_000), ("log2", 99_999)] {
+        assert_eq!(ask(limited(name, most)).unwrap()["tight"], true, "{name}");
+        let (code, field, _) = refused(limited(name, most + 1));
+        assert_eq!((code, field), (Code::ExponentLimit, Some("exp_limit")), "{name}");
+    }
+    // Nor does the default limit forbid as many digits as can be asked for.
+    let million = ask(json!({"kind": "constant", "name": "log2", "digits": 1_000_000})).unwrap();
+    assert_eq!((&million["tight"], &million["output"]["ball"]["exp"]), (&json!(true), &json!("-1000001")));
 }
 
 fn ask(request: Value) -> Result<Value, Error> {

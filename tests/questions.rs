@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use lean_oracle::oracle::{answer_json, answer_json_until};
 use lean_oracle::{Code, Result};
@@ -340,6 +341,103 @@ fn a_batch_keeps_the_order_and_fails_item_by_item() {
 }
 
 #[test]
+fn the_limits_of_a_batch_hold_for_all_of_it() {
+    let begun = Instant::now();
+    // No step of the first two ends within the time; nor do all of the others.
+    let slow = |name: &str| json!({"kind": "constant", "name": name, "digits": 10_000});
+    let mut requests = vec![slow("khinchin"), json!({"func": "neg", "lo": 1, "hi": 1}), slow("glaisher")];
+    requests.extend((0..200).map(|_| slow("khinchin")));
+    let a = ask(json!({"kind": "batch", "timeout_ms": 300, "requests": requests})).expect("answered");
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    let results = a["results"].as_array().expect("a list");
+    assert_eq!(results.len(), 203);
+    for (i, r) in results.iter().enumerate() {
+        match i {
+            1 => assert_eq!(r["output"]["lo"], "-1", "{r}"),
+            _ => assert_eq!(r["error"]["code"], "timeout", "{i}: {r}"),
+        }
+    }
+    // Work is shared; an item has its own limits as well.
+    let item = json!({"kind": "expr", "vars": vars(&[("x", "1", "2")]), "expr": "x*x - x", "level": "fast"});
+    let mut small = item.clone();
+    small["max_nodes"] = json!(1);
+    let requests: Vec<Value> = std::iter::once(small).chain((0..100).map(|_| item.clone())).collect();
+    let codes = |request: Value| -> Vec<Value> {
+        let a = ask(request).expect("answered");
+        a["results"].as_array().expect("a list").iter().map(|r| r["error"]["code"].clone()).collect()
+    };
+    let limited = codes(json!({"kind": "batch", "max_nodes": 300, "requests": requests}));
+    assert_eq!(limited.len(), 101);
+    assert_eq!(limited[0], "budget");
+    let answered = limited.iter().filter(|c| c.is_null()).count();
+    assert!((1..100).contains(&answered), "{limited:?}");
+    assert!(limited.iter().all(|c| c.is_null() || c == "budget"), "{limited:?}");
+    let free = codes(json!({"kind": "batch", "requests": requests}));
+    assert!(free[0] == "budget" && free[1..].iter().all(Value::is_null), "{free:?}");
+}
+
+#[test]
+fn long_computations_are_left_in_time() {
+    let expr = (1..60_000).map(|k| format!("sin({k}*x)")).collect::<Vec<_>>().join(" + ");
+    for request in [
+        json!({"kind": "constant", "name": "euler", "digits": 1_000_000}),
+        json!({"kind": "expr", "vars": vars(&[("x", "0", "1")]), "expr": expr, "digits": 500}),
+    ] {
+        let mut limited = request.clone();
+        limited["timeout_ms"] = json!(100);
+        let begun = Instant::now();
+        assert_eq!(code(limited), Code::Timeout);
+        // Far more than is promised: other tests are at work.
+        assert!(begun.elapsed() < Duration::from_millis(400), "{:?}", begun.elapsed());
+        let flag = Arc::new(AtomicBool::new(false));
+        let canceller = std::thread::spawn({
+            let flag = flag.clone();
+            move || {
+                std::thread::sleep(Duration::from_millis(100));
+                flag.store(true, std::sync::atomic::Ordering::Relaxed);
+                Instant::now()
+            }
+        });
+        let stopped = answer_json_until(request.to_string().as_bytes(), None, Some(flag));
+        let returned = Instant::now();
+        let cancelled = canceller.join().expect("no panic");
+        assert_eq!(stopped.unwrap_err().code, Code::Cancelled);
+        assert!(returned - cancelled < Duration::from_millis(300), "{:?}", returned - cancelled);
+    }
+}
+
+#[test]
+fn objects_are_not_given_as_arrays() {
+    for request in [
+        json!({"kind": "expr", "vars": {"x": ["0", "1"]}, "expr": "x"}),
+        json!({"kind": "expr", "vars": [["x", {"lo": "0", "hi": "1"}]], "expr": "x"}),
+        json!({"kind": "mlp", "input": [["0"], ["1"]], "layers": []}),
+        json!({"kind": "mlp", "input": {"lo": ["0"], "hi": ["1"]}, "layers": [[[["1"]], ["0"], null, null]]}),
+        json!(["unary", "exp", "0", "1"]),
+    ] {
+        assert_eq!(code(request.clone()), Code::BadRequest, "{request}");
+    }
+    let a = ask(json!({"kind": "batch", "requests": [["unary", "exp", "0", "1"]]})).expect("answered");
+    assert_eq!(a["results"][0]["error"]["code"], "bad_request");
+}
+
+#[test]
+fn refusals_of_functions_point_at_the_expression() {
+    let asked = |expr: &str| {
+        ask(json!({"kind": "expr", "vars": vars(&[("x", "-2", "1")]), "expr": expr})).unwrap_err()
+    };
+    for (expr, code) in
+        [("1 + log(x)", Code::Domain), ("gamma(x)", Code::Pole), ("exp(x*1e400)", Code::ExponentLimit)]
+    {
+        let e = asked(expr);
+        assert_eq!((e.code, e.field), (code, Some("expr")), "{e}");
+        assert!(e.message.starts_with("on a part of the box, "), "{e}");
+    }
+    let e = asked("x + y");
+    assert!(e.message.contains("the variables are x") && e.message.contains("pi, tau, e"), "{e}");
+}
+
+#[test]
 fn depth_costs_no_stack() {
     let deep = 100_000;
     let expr = format!("{}{}{}", r#"{"op":"neg","args":["#.repeat(deep), r#"{"var":"x"}"#, "]}".repeat(deep));
@@ -398,7 +496,29 @@ fn budgets_end_the_work() {
     let worker = std::thread::spawn(move || {
         answer_json_until(hard(json!({})).to_string().as_bytes(), None, Some(flag)).map_err(|e| e.code)
     });
-    std::thread::sleep(std::time::Duration::from_millis(100));
+    std::thread::sleep(Duration::from_millis(100));
     cancel.store(true, std::sync::atomic::Ordering::Relaxed);
     assert_eq!(worker.join().expect("no panic").unwrap_err(), Code::Cancelled);
+}
+
+/// Functions that saturate at the edge of a domain stay inside it.
+#[test]
+fn saturation_does_not_leave_the_domain() {
+    for (expr, lo, hi) in [
+        ("acos(tanh(x))", 0.0, 2.0 * 1f64.tanh().acos() + 2.0),
+        ("acos(erf(x))", 0.0, 4.0),
+        ("asin(sigmoid(x))", 0.0, 1.58),
+        ("sqrt(1 - tanh(x))", 0.0, 1.4),
+        ("sqrt(1 - erf(x))", 0.0, 1.4),
+        ("acosh(cosh(x/1e60))", 0.0, 1e-20),
+    ] {
+        for level in ["fast", "default"] {
+            let a = ask(
+                json!({"kind": "expr", "level": level, "expr": expr, "vars": vars(&[("x", "-1", "200")])}),
+            )
+            .unwrap_or_else(|e| panic!("{expr} at {level}: {e}"));
+            let (least, greatest) = ends(&a["output"]);
+            assert!(least >= lo - 1e-12 && greatest <= hi, "{expr} at {level}: {a}");
+        }
+    }
 }

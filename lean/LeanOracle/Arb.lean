@@ -314,3 +314,20 @@ def runJson (q : Query) : IO Json := do
   | .error e => throw e.toIO
 
 end LeanOracle.Arb
+
+/-! ## Keeping answers -/
+
+namespace LeanOracle.Cache
+
+/-- What the cache holds, and how it was used since it was last resized. -/
+abbrev Stats := FFI.CacheStats
+
+/-- Empties the cache of this process and lets it take so many bytes; `0`, as at the beginning, turns
+it off. It keeps answers and refusals of everything that is asked as JSON (`Arb.requestE`, all of
+`LeanOracle.Questions`; not `Arb.run`), and gives them again when the same is asked again. -/
+def resize (bytes : Nat) : IO Unit := FFI.cacheResize (UInt64.ofNat (min bytes (2 ^ 64 - 1)))
+
+/-- What the cache holds, and how it was used. -/
+def stats : IO Stats := FFI.cacheStats
+
+end LeanOracle.Cache

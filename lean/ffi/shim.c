@@ -110,6 +110,26 @@ LEAN_EXPORT lean_obj_res lean_oracle_ffi_call_json_cancellable(b_lean_obj_arg re
   return answer_in(&out);
 }
 
+LEAN_EXPORT lean_obj_res lean_oracle_ffi_cache_resize(uint64_t bytes) {
+  if (!abi_matches()) return throw_abi();
+  lean_oracle_cache_resize(bytes < SIZE_MAX ? (size_t)bytes : SIZE_MAX);
+  return lean_io_result_mk_ok(lean_box(0));
+}
+
+/* LeanOracle.FFI.CacheStats: five objects */
+LEAN_EXPORT lean_obj_res lean_oracle_ffi_cache_stats(void) {
+  if (!abi_matches()) return throw_abi();
+  LeanOracleCacheStats s = {0};
+  lean_oracle_cache_stats(&s);
+  lean_object *r = lean_alloc_ctor(0, 5, 0);
+  lean_ctor_set(r, 0, lean_uint64_to_nat(s.hits));
+  lean_ctor_set(r, 1, lean_uint64_to_nat(s.misses));
+  lean_ctor_set(r, 2, lean_uint64_to_nat(s.entries));
+  lean_ctor_set(r, 3, lean_uint64_to_nat(s.bytes));
+  lean_ctor_set(r, 4, lean_uint64_to_nat(s.capacity));
+  return lean_io_result_mk_ok(r);
+}
+
 /* Except.error (code, message, field : LeanOracle.FFI.Failure), as the value of an IO result */
 static lean_obj_res refuse(lean_obj_arg code, lean_obj_arg message, lean_obj_arg field) {
   lean_object *failure = lean_alloc_ctor(0, 3, 0);

@@ -305,7 +305,7 @@ impl ComplexMatrix {
 // ------------------------------------------------------------------------------- complex balls
 
 /// A rectangle in the complex plane with sides parallel to the axes (FLINT `acb`).
-pub struct ComplexBall(ffi::acb_struct);
+pub struct ComplexBall(pub(super) ffi::acb_struct);
 
 impl ComplexBall {
     /// Exactly zero.

@@ -2,6 +2,7 @@
 //!
 //! * [`flint`]: safe handles on FLINT's integers, fractions, dyadics and balls.
 //! * [`linear`]: the same for matrices, complex balls and integer polynomials; named constants.
+//! * [`complex`]: functions of complex balls, and quadrature.
 //! * [`Interval`]: a closed interval whose two endpoints are exact rationals, read from text that is
 //!   never rounded on the way in.
 //! * [`FloatInterval`]: an interval between two dyadic numbers, for calculating with.
@@ -12,6 +13,7 @@
 //! Why two endpoints and not one Arb ball: an Arb radius has 30 bits, so a wide ball always carries a
 //! relative slack near 10^-9. Two endpoints carry none.
 
+pub mod complex;
 pub mod flint;
 mod float_interval;
 mod interval;

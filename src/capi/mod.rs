@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::ball::{Dyadic, Interval, Rational};
 use crate::error::{Code, Error, Result, guarded};
-use crate::oracle::{self, FUNCTIONS, Query, Settings};
+use crate::oracle::{self, CacheStats, FUNCTIONS, Query, Settings};
 
 /// The version of this C ABI. A change that breaks callers raises it.
 pub const LEAN_ORACLE_ABI_VERSION: u32 = 1;
@@ -144,8 +144,11 @@ pub extern "C" fn lean_oracle_cancel_new() -> *mut LeanOracleCancel {
     Box::into_raw(Box::new(LeanOracleCancel(Arc::default())))
 }
 
-/// Sets a flag, from any thread: calls that watch it end within 10 ms with code 13 (cancelled), except
-/// inside one long evaluation of a single function, which ends first. NULL is fine.
+/// Sets a flag, from any thread: calls that watch it end within 10 ms with code 13 (cancelled), unless
+/// the processors are overloaded. NULL is fine.
+///
+/// A computation that cannot be interrupted goes on, on a thread of this library, until its step is done;
+/// a process may end before that.
 ///
 /// # Safety
 ///
@@ -199,6 +202,47 @@ pub unsafe extern "C" fn lean_oracle_call_json_cancellable(
     // SAFETY: `out` is not NULL and the caller vouches that it is writable.
     unsafe { out.write(LeanOracleBuffer::new(json.into_bytes())) };
     code
+}
+
+/// What the cache holds and how it was used since it was last resized.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct LeanOracleCacheStats {
+    /// Requests that were answered from the cache.
+    pub hits: u64,
+    /// Requests that were not.
+    pub misses: u64,
+    /// The number of answers that are kept.
+    pub entries: u64,
+    /// The bytes that they take, with their requests.
+    pub bytes: u64,
+    /// The most bytes that they may take; 0 when the cache is off.
+    pub capacity: u64,
+}
+
+/// Empties the cache of the process, and lets it take up to `capacity` bytes; 0, as at the beginning,
+/// turns it off.
+///
+/// It keeps answers and refusals of JSON requests, and of the requests in batches, and gives them again
+/// for the same bytes. What time limits or other requests of a batch may have had a part in is not kept.
+#[unsafe(no_mangle)]
+pub extern "C" fn lean_oracle_cache_resize(capacity: usize) {
+    oracle::resize_cache(capacity);
+}
+
+/// Tells what the cache holds and how it was used. NULL is fine.
+///
+/// # Safety
+///
+/// `stats`, unless NULL, must point to writable memory.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lean_oracle_cache_stats(stats: *mut LeanOracleCacheStats) {
+    let CacheStats { hits, misses, entries, bytes, capacity } = oracle::cache_stats();
+    let [entries, bytes, capacity] = [entries, bytes, capacity].map(|n| n as u64);
+    if !stats.is_null() {
+        // SAFETY: not NULL, and the caller vouches that it is writable.
+        unsafe { stats.write(LeanOracleCacheStats { hits, misses, entries, bytes, capacity }) };
+    }
 }
 
 /// Answers a unary question without JSON. Returns 0 or the code.

@@ -1,6 +1,7 @@
-//! `lean-oracle range`, `roots` and `compare`: questions about expressions, for people.
+//! `lean-oracle range`, `roots`, `integrate` and `compare`: questions about expressions, for people.
 
 use clap::Args;
+use lean_oracle::ball::{Direction, Enclosure, Interval};
 use lean_oracle::oracle::{self, Settings};
 use lean_oracle::{Code, Error};
 use serde_json::{Map, Value, json};
@@ -73,7 +74,11 @@ pub fn ask(kind: &str, q: &Question) -> Result<String, Error> {
         return Ok(pretty(&answer));
     }
     let answer = value(&answer)?;
-    Ok(if kind == "range" { show_range(&answer) } else { show_roots(&answer) })
+    Ok(match kind {
+        "range" => show_range(&answer),
+        "integrate" => show_integral(&answer, q.digits)?,
+        _ => show_roots(&answer),
+    })
 }
 
 fn value(answer: &str) -> Result<Value, Error> {
@@ -152,4 +157,22 @@ fn show_roots(a: &Value) -> String {
         out += &format!("\n  {:<12} {}", text(&r["status"]), interval(&r["place"]));
     }
     out
+}
+
+fn show_integral(a: &Value, digits: u32) -> Result<String, Error> {
+    let (lo, hi, ball) = (text(&a["output"]["lo"]), text(&a["output"]["hi"]), &a["output"]["ball"]);
+    let number = |text| Interval::parse(text, u32::MAX).map(|n| n.lo);
+    let (width, _) = Enclosure::exact(&number(hi)? - &number(lo)?).round(Direction::Up, 4, u32::MAX)?;
+    let tightness = match a["tight"] == true {
+        true => format!("yes: the ends differ by at most two units of digit {digits}"),
+        false => "no: an enclosure, not as narrow as asked".into(),
+    };
+    Ok(format!(
+        "the integral is inside\n  lo     {lo}\n  hi     {hi}\n  ball   ({} +/- {}) * 10^{}\n  width  {width}\n  \
+         tight  {tightness}\n  bits   {}",
+        text(&ball["mid"]),
+        text(&ball["rad"]),
+        text(&ball["exp"]),
+        a["bits_used"],
+    ))
 }

@@ -3,14 +3,16 @@
 //! Results come in the order of the requests; the work is spread over the processors; a request that
 //! fails, fails alone.
 
+use std::borrow::Borrow;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::budget::Budget;
-use super::request::{answer_json_until, error_json, not_json};
+use super::limited::{self, processors};
+use super::request::{Envelope, answer_json_until, answer_one, error_json, not_json, object};
 use super::unary::Settings;
 use crate::error::{Code, Error, Result, guarded};
 
@@ -20,74 +22,98 @@ struct Batch<'a> {
     requests: Option<Vec<&'a RawValue>>,
 }
 
-#[derive(Deserialize)]
-struct Kind {
-    kind: Option<String>,
-}
-
 /// Answers every request of a batch.
-pub(super) fn answer(request: &[u8], overrides: Option<Settings>, budget: &Budget) -> Result<String> {
-    let batch: Batch = serde_json::from_slice(request).map_err(not_json)?;
+pub(super) fn answer(request: &[u8], overrides: Option<Settings>, budget: Budget) -> Result<String> {
+    let batch: Batch = object(request).map_err(not_json)?;
     let requests = batch
         .requests
         .ok_or_else(|| Error::new(Code::BadRequest, "a batch needs requests: a list").at("requests"))?;
-    let results = answer_all(&requests, |r| one(r, overrides, budget).unwrap_or_else(|e| error_json(&e)));
-    let mut out = String::with_capacity(results.iter().map(|r| r.len() + 1).sum::<usize>() + 64);
+    let results: Vec<OnceLock<String>> = requests.iter().map(|_| OnceLock::new()).collect();
+    if !limited::is_limited(&budget) {
+        answer_all(&requests, &results, overrides, &budget);
+        return Ok(render(&results, None));
+    }
+    // What is done by then is kept when the batch must be left.
+    let requests: Vec<Box<RawValue>> = requests.into_iter().map(RawValue::to_owned).collect();
+    let threads = processors().min(requests.len());
+    let (results, budget) = (Arc::new(results), Arc::new(budget));
+    let left = limited::run(&budget, threads, {
+        let (results, budget) = (results.clone(), budget.clone());
+        move || {
+            answer_all(&requests, &results, overrides, &budget);
+            Ok(())
+        }
+    });
+    Ok(render(&results, left.err().as_ref()))
+}
+
+/// The answer of a batch; what is not done failed for the `reason`.
+fn render(results: &[OnceLock<String>], reason: Option<&Error>) -> String {
+    let undone = reason.map(error_json).unwrap_or_default();
+    let mut out = String::with_capacity(
+        results.iter().map(|r| r.get().unwrap_or(&undone).len() + 1).sum::<usize>() + 64,
+    );
     out.push_str(r#"{"kind":"batch","results":["#);
     for (i, result) in results.iter().enumerate() {
         if i > 0 {
             out.push(',');
         }
-        out.push_str(result);
+        out.push_str(result.get().unwrap_or(&undone));
     }
     out.push_str(r#"],"status":"ok","tool":"arb_oracle"}"#);
-    Ok(out)
+    out
 }
 
 /// Answers each of several requests, on all processors, in order.
 pub fn answer_lines(requests: &[&[u8]]) -> Vec<Result<String>> {
-    answer_all(requests, |r| guarded(|| answer_json_until(r, None, None)))
+    let results: Vec<OnceLock<_>> = requests.iter().map(|_| OnceLock::new()).collect();
+    on_all_processors(requests.len(), |i| {
+        let _ = results[i].set(guarded(|| answer_json_until(requests[i], None, None)));
+    });
+    results.into_iter().filter_map(OnceLock::into_inner).collect()
+}
+
+/// Fills in the results of all requests of a batch.
+fn answer_all<R: Borrow<RawValue> + Sync>(
+    requests: &[R],
+    results: &[OnceLock<String>],
+    overrides: Option<Settings>,
+    budget: &Budget,
+) {
+    on_all_processors(requests.len(), |i| {
+        let result = guarded(|| one(requests[i].borrow().get().as_bytes(), overrides, budget));
+        let _ = results[i].set(result.unwrap_or_else(|e| error_json(&e)));
+    });
 }
 
 /// One answer of a batch.
-fn one(request: &RawValue, overrides: Option<Settings>, budget: &Budget) -> Result<String> {
-    if serde_json::from_str::<Kind>(request.get()).is_ok_and(|k| k.kind.as_deref() == Some("batch")) {
+fn one(request: &[u8], overrides: Option<Settings>, budget: &Budget) -> Result<String> {
+    let envelope: Envelope = object(request).map_err(not_json)?;
+    if envelope.kind.as_deref() == Some("batch") {
         return Err(Error::new(Code::BadRequest, "a batch cannot contain a batch").at("kind"));
     }
-    guarded(|| {
-        budget.spend(1)?;
-        answer_json_until(request.get().as_bytes(), overrides, budget.cancel_flag())
-    })
+    let budget = budget.of_item(envelope.timeout(), envelope.max_nodes)?;
+    // The limits of the batch are kept for all items at once.
+    let limited = envelope.timeout().is_some();
+    answer_one(request, &envelope, overrides, budget, limited)
 }
 
-/// Applies `f` to all items on all processors, keeping the order.
-fn answer_all<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());
-    if workers <= 1 {
-        return items.iter().map(f).collect();
-    }
+/// Calls `f` with the numbers below `count`, on all processors.
+fn on_all_processors(count: usize, f: impl Fn(usize) + Sync) {
     let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<Option<R>>> = Mutex::new(items.iter().map(|_| None).collect());
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                // Small portions: requests differ much in cost.
-                const PORTION: usize = 8;
-                loop {
-                    let first = next.fetch_add(PORTION, Ordering::Relaxed);
-                    let Some(portion) = items.get(first..(first + PORTION).min(items.len())) else { break };
-                    if portion.is_empty() {
-                        break;
-                    }
-                    let results: Vec<R> = portion.iter().map(&f).collect();
-                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-                    for (i, result) in results.into_iter().enumerate() {
-                        done[first + i] = Some(result);
-                    }
-                }
-            });
+    let work = || {
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            if i >= count {
+                break;
+            }
+            f(i);
         }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..processors().min(count) {
+            scope.spawn(work);
+        }
+        work();
     });
-    // Every item was taken by some worker, and the scope has waited for all of them.
-    done.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::budget::Budget;
 use super::questions::{append_interval, head};
-use super::request::not_json;
+use super::request::{not_json, object};
 use super::unary::Settings;
 use crate::ball::flint::release_caches_at_thread_exit;
 use crate::ball::{Ball, Bits, DecimalInterval, Enclosure};
@@ -77,13 +77,22 @@ impl Constant {
     /// Encloses the number, both ends to `settings.digits` significant digits. Also tells whether both
     /// are within one unit of the last digit, and the precision that took.
     ///
-    /// Errors: [`Code::BadRequest`] for more digits than the table allows, and those of the budget.
+    /// Errors: [`Code::BadRequest`] for more digits than the table allows, [`Code::ExponentLimit`] for
+    /// more than `settings.exp_limit` does, and those of the budget.
     pub fn answer(&self, settings: &Settings, budget: &Budget) -> Result<(DecimalInterval, bool, Bits)> {
         settings.check()?;
         release_caches_at_thread_exit();
         if settings.digits > self.most_digits {
             let message = format!("{} is given to at most {} digits", self.name, self.most_digits);
             return Err(Error::new(Code::BadRequest, message).at("digits"));
+        }
+        // The ball between two neighbouring decimals needs one digit more than they. (All are above 0.1.)
+        let below_one = (self.eval)(64).sub(&Ball::from(1), 64).sign() < 0;
+        let power = settings.digits + u32::from(below_one);
+        if power > settings.exp_limit {
+            let (digits, limit) = (settings.digits, settings.exp_limit);
+            let message = format!("{digits} digits of {} need 10^-{power}; exp_limit is {limit}", self.name);
+            return Err(Error::new(Code::ExponentLimit, message).at("exp_limit"));
         }
         let (start, cap) = precisions(settings, 0);
         let mut bits = start;
@@ -154,7 +163,7 @@ struct Request<'a> {
 
 /// `{"kind":"constant"}`: a named number to the digits asked for.
 pub(super) fn answer_constant(request: &[u8], settings: &Settings, budget: &Budget) -> Result<String> {
-    let request: Request = serde_json::from_slice(request).map_err(not_json)?;
+    let request: Request = object(request).map_err(not_json)?;
     let name = request
         .name
         .ok_or_else(|| Error::new(Code::BadRequest, "a constant request needs a name").at("name"))?;

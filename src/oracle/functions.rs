@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use super::derivatives::{self, Derivative, derivative};
 use super::hints::{self, Hints};
 use super::kernels;
-use super::range::{self, Oscillation};
+use super::range::{self, Oscillation, Waves};
 use crate::ball::{Ball, Bits, Direction, Enclosure, Integer, Interval, Rational};
 use crate::error::{Code, Error, Result};
 
@@ -26,6 +26,8 @@ pub struct Function {
     pub flint: &'static str,
     /// Where its values are beyond any limit on exponents.
     pub(super) huge: Huge,
+    /// How it swings far out, if it does and its values there are not the same again and again.
+    pub(super) waves: Option<&'static Waves>,
     /// The working precision, in bits, up to which it is affordable unless the question says more.
     pub(super) affordable: Bits,
     /// An enclosure of the values on a ball; not finite where undefined.
@@ -296,6 +298,7 @@ const PLAIN: Function = Function {
     shape: Shape::Rising,
     flint: "",
     huge: Huge { positive: None, negative: None },
+    waves: None,
     affordable: 16_384,
     eval: |x, _| x.clone(),
     derivative: derivative!(none),
@@ -593,6 +596,7 @@ pub static FUNCTIONS: &[Function] = &[
         name: "sinc",
         doc: "sin(x)/x, 1 at 0",
         shape: Shape::Oscillating(&range::SINC),
+        waves: Some(&range::SINC_CI_WAVES),
         flint: "arb_sinc",
         eval: Ball::sinc,
         derivative: derivative!(sinc),
@@ -911,6 +915,7 @@ pub static FUNCTIONS: &[Function] = &[
         name: "airy_ai",
         doc: "Airy's Ai",
         shape: Shape::Extrema(range::airy_ai_extrema),
+        waves: Some(&range::AIRY_WAVES),
         huge: Huge::positive(20),
         flint: "arb_hypgeom_airy, arb_hypgeom_airy_zero",
         eval: Ball::airy_ai,
@@ -925,6 +930,7 @@ pub static FUNCTIONS: &[Function] = &[
         name: "airy_bi",
         doc: "Airy's Bi",
         shape: Shape::Extrema(range::airy_bi_extrema),
+        waves: Some(&range::AIRY_WAVES),
         huge: Huge::positive(20),
         flint: "arb_hypgeom_airy, arb_hypgeom_airy_zero",
         eval: Ball::airy_bi,
@@ -934,6 +940,7 @@ pub static FUNCTIONS: &[Function] = &[
         name: "besselj0",
         doc: "Bessel's J of order 0",
         shape: Shape::Oscillating(&range::BESSEL_J0),
+        waves: Some(&range::BESSEL_WAVES),
         flint: "arb_hypgeom_bessel_j",
         eval: |x, bits| x.bessel_j(0, bits),
         derivative: derivative!(besselj0),
@@ -949,6 +956,7 @@ pub static FUNCTIONS: &[Function] = &[
         name: "besselj1",
         doc: "Bessel's J of order 1",
         shape: Shape::Oscillating(&range::BESSEL_J1),
+        waves: Some(&range::BESSEL_WAVES),
         flint: "arb_hypgeom_bessel_j",
         eval: |x, bits| x.bessel_j(1, bits),
         derivative: derivative!(besselj1),
@@ -982,6 +990,7 @@ pub static FUNCTIONS: &[Function] = &[
         name: "si",
         doc: "sine integral Si(x)",
         shape: Shape::Oscillating(&range::SI),
+        waves: Some(&range::SI_WAVES),
         flint: "arb_hypgeom_si",
         eval: Ball::si,
         derivative: derivative!(si),
@@ -994,6 +1003,7 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "cosine integral Ci(x)",
         domain: Domain::Above(0),
         shape: Shape::Oscillating(&range::CI),
+        waves: Some(&range::SINC_CI_WAVES),
         flint: "arb_hypgeom_ci",
         eval: Ball::ci,
         derivative: derivative!(ci),

@@ -14,7 +14,7 @@ use super::budget::Budget;
 use super::constants::precisions;
 use super::poly_roots::{ComplexRoot, append_roots, common_denominator, scaled_roots};
 use super::questions::{append_interval, head};
-use super::request::{NumberText, not_json};
+use super::request::{NumberText, not_json, object};
 use super::unary::Settings;
 use crate::ball::flint::release_caches_at_thread_exit;
 use crate::ball::linear::{BallMatrix, ComplexBall, ComplexMatrix, RationalMatrix};
@@ -596,7 +596,7 @@ struct Request<'a> {
 
 /// `{"kind":"matrix"}`.
 pub(super) fn answer_matrix(request: &[u8], settings: &Settings, budget: &Budget) -> Result<String> {
-    let request: Request = serde_json::from_slice(request).map_err(not_json)?;
+    let request: Request = object(request).map_err(not_json)?;
     let names = MatrixOperation::ALL.map(MatrixOperation::name).join(", ");
     let operation = request
         .op

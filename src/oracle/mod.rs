@@ -5,9 +5,11 @@
 //! * [`mlp`]: bounds on the outputs of networks.
 //! * [`answer_json`]: the same in JSON.
 
+mod analytic;
 mod arithmetic;
 mod batch;
 mod budget;
+mod cache;
 mod certify;
 mod constants;
 mod convex;
@@ -15,7 +17,9 @@ mod derivatives;
 mod expr;
 pub mod functions;
 mod hints;
+mod integrate;
 mod kernels;
+mod limited;
 mod linear;
 pub mod mlp;
 mod optimize;
@@ -28,10 +32,12 @@ mod unary;
 
 pub use batch::answer_lines;
 pub use budget::Budget;
+pub use cache::{CacheStats, cache_stats, resize_cache};
 pub use certify::{Certified, Claim, Relation, Tree};
 pub use constants::{CONSTANTS, Constant};
 pub use expr::Expr;
 pub use functions::{FUNCTIONS, Function};
+pub use integrate::{Integral, IntegralQuery};
 pub use linear::{MatrixAnswer, MatrixOperation, MatrixQuery, MatrixValue};
 pub use optimize::{EndOfRange, FloatBox, Level};
 pub use poly_roots::{ComplexRoot, PolyRootsAnswer, PolyRootsQuery};

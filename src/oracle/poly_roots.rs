@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use super::budget::Budget;
 use super::constants::precisions;
 use super::questions::{append_interval, head};
-use super::request::{NumberText, not_json};
+use super::request::{NumberText, not_json, object};
 use super::unary::Settings;
 use crate::ball::flint::release_caches_at_thread_exit;
 use crate::ball::linear::{ComplexBall, ComplexVector, Polynomial};
@@ -615,7 +615,7 @@ struct Request<'a> {
 
 /// `{"kind":"poly_roots"}`: all complex roots with their multiplicities.
 pub(super) fn answer_poly_roots(request: &[u8], settings: &Settings, budget: &Budget) -> Result<String> {
-    let request: Request = serde_json::from_slice(request).map_err(not_json)?;
+    let request: Request = object(request).map_err(not_json)?;
     let wrong = |message: String| Error::new(Code::BadRequest, message).at("coefficients");
     let raw = request.coefficients.ok_or_else(|| {
         wrong("poly_roots needs coefficients: a list of numbers, lowest power first".into())

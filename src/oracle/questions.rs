@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::budget::Budget;
 use super::expr::Expr;
 use super::optimize::{EndOfRange, FloatBox, Level, Optimizer};
-use super::request::{NumberText, append_ball, not_json, quoted};
+use super::request::{NumberText, append_ball, not_json, object, quoted};
 use super::roots::{Status, roots};
 use super::unary::Settings;
 use crate::ball::{
@@ -144,17 +144,17 @@ struct Request<'a> {
 }
 
 #[derive(Deserialize)]
-struct Var<'a> {
+pub(super) struct Var<'a> {
     #[serde(borrow)]
-    lo: Option<NumberText<'a>>,
+    pub(super) lo: Option<NumberText<'a>>,
     #[serde(borrow)]
-    hi: Option<NumberText<'a>>,
+    pub(super) hi: Option<NumberText<'a>>,
 }
 
 /// Reads the common part of a request.
 fn parse<'a>(request: &'a [u8], settings: &Settings) -> Result<(ExprQuery, Request<'a>)> {
     settings.check()?;
-    let r: Request = serde_json::from_slice(request).map_err(not_json)?;
+    let r: Request = object(request).map_err(not_json)?;
     let exp_limit = settings.exp_limit;
     let mut names = Vec::new();
     let mut vars = Vec::new();
@@ -162,7 +162,7 @@ fn parse<'a>(request: &'a [u8], settings: &Settings) -> Result<(ExprQuery, Reque
         let wrong = || {
             Error::new(Code::BadRequest, format!("bad var entry for {name}: expected {{lo,hi}}")).at("vars")
         };
-        let entry: Var = serde_json::from_str(entry.get()).map_err(|_| wrong())?;
+        let entry: Var = object(entry.get().as_bytes()).map_err(|_| wrong())?;
         let (Some(lo), Some(hi)) = (entry.lo, entry.hi) else { return Err(wrong()) };
         vars.push(Interval::parse_endpoints(&lo.0, &hi.0, exp_limit)?);
         names.push(name.to_string());
@@ -196,7 +196,7 @@ pub(super) fn parse_query(request: &[u8], settings: &Settings) -> Result<ExprQue
 }
 
 /// An expression: a JSON node, or text in a JSON string.
-fn read_expr(raw: &RawValue, names: &[String], exp_limit: u32) -> Result<Expr> {
+pub(super) fn read_expr(raw: &RawValue, names: &[String], exp_limit: u32) -> Result<Expr> {
     match raw.get().as_bytes().first() {
         Some(b'"') => {
             let text: String = serde_json::from_str(raw.get()).map_err(not_json)?;

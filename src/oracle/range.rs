@@ -44,6 +44,9 @@ pub(super) fn ends(
     extremum_bits: Bits,
     refine: bool,
 ) -> Option<Ends> {
+    if let Some(ends) = f.waves.and_then(|waves| waves.ends(x, bits)) {
+        return Some(ends);
+    }
     let at_lo = value_at(f, &x.lo, bits, refine)?;
     if x.is_point() {
         return Some(Ends { hi: at_lo.clone(), lo: at_lo });
@@ -174,7 +177,9 @@ fn locate(place: &Ball, x: &Interval, bits: Bits) -> Option<Place> {
     if !place.is_finite() {
         return None;
     }
-    let (low, high) = (place.lower(bits + 32), place.upper(bits + 32));
+    // Places are told apart by their distance, however far out they are.
+    let bits = bits + u32::try_from(place.midpoint().magnitude().unwrap_or(0).max(0)).ok()? + 32;
+    let (low, high) = (place.lower(bits), place.upper(bits));
     let (low_lo, low_hi) = (x.lo.partial_cmp_dyadic(&low)?, x.hi.partial_cmp_dyadic(&low)?);
     let (high_lo, high_hi) = (x.lo.partial_cmp_dyadic(&high)?, x.hi.partial_cmp_dyadic(&high)?);
     Some(if high_lo == Ordering::Greater {
@@ -418,6 +423,77 @@ impl Oscillation {
     }
 }
 
+/// How a function swings around a line far out, where each wave is so much like the next that only the
+/// size of the argument matters.
+///
+/// On `x > 0` (mirrored: `x < 0`) the function is `c + M·cos(θ)` up to its sign. For large `x` the phase
+/// `θ` turns once within a distance of 8, and `amplitude(x - 1) ≥ M(x) ≥ amplitude(x + 1)`. So on an
+/// interval that begins at `a` and is longer than 8, the greatest value is between `c + amplitude(a + 9)`
+/// and `c + amplitude(a - 1)`, and the least accordingly.
+pub(super) struct Waves {
+    amplitude: fn(&Ball, Bits) -> Ball,
+    /// Whether the waves are around ±π/2, with the sign of the argument, and not around 0.
+    around_half_pi: bool,
+    /// On which side of 0 the waves are: 1, -1, or 0 for both.
+    side: i32,
+    /// A bound that no absolute value on arguments of at least `a > 0` reaches. Where it is on the decimal
+    /// grid, no precision could tell.
+    below: fn(&Rational) -> Option<Rational>,
+}
+
+/// `sin(x)/x`, and `Ci(x) = -Re E1(ix)`: the modulus of `E1(ix)` is that of `∫ e^(-xt)/(t + i) dt`, which
+/// is between `1/x - 2/x³` (so is its imaginary part) and `1/x`.
+pub(super) static SINC_CI_WAVES: Waves =
+    Waves { amplitude: |x, bits| x.inv(bits), around_half_pi: false, side: 0, below: Rational::recip };
+
+/// `Si(x) = π/2 + Im E1(ix)`.
+pub(super) static SI_WAVES: Waves =
+    Waves { amplitude: |x, bits| x.inv(bits), around_half_pi: true, side: 0, below: |_| None };
+
+/// `J0` and `J1`: the squared moduli `J² + Y²` are within `2/(πx)·(1 - 1/(8x²))` and
+/// `2/(πx)·(1 + 3/(8x²))` (Watson, 13.75), and the phases have the slopes `2/(πx(J² + Y²))`.
+pub(super) static BESSEL_WAVES: Waves = Waves {
+    amplitude: |x, bits| Ball::from(2).div(&x.mul(&Ball::pi(bits), bits), bits).sqrt(bits),
+    around_half_pi: false,
+    side: 0,
+    below: |_| None,
+};
+
+/// Airy functions at `-x`: `Ai² + Bi²` is between `1/(π√x)·(1 - 5/(32x³))` and `1/(π√x)`, and the slope
+/// of the phase is `1/(π(Ai² + Bi²))` (DLMF 9.8).
+pub(super) static AIRY_WAVES: Waves = Waves {
+    amplitude: |x, bits| x.sqrt(bits).mul(&Ball::pi(bits), bits).inv(bits).sqrt(bits),
+    around_half_pi: false,
+    side: -1,
+    below: |_| None,
+};
+
+impl Waves {
+    /// Both ends of the range over an interval so far out that `bits` bits do not tell its waves apart.
+    fn ends(&self, x: &Interval, bits: Bits) -> Option<Ends> {
+        let (sign, near) = if x.lo.sign() > 0 { (1, &x.lo) } else { (-1, &x.hi) };
+        let far_out = near.sign() == sign && near.magnitude() > 2 * i64::from(bits);
+        if !far_out || self.side * sign < 0 || (&x.hi - &x.lo).cmp_int(16) == Ordering::Less {
+            return None;
+        }
+        let from = Ball::from_rational(&near.abs(), bits);
+        let nine = |sign: i64| from.add(&Ball::from(9 * sign), bits);
+        let from = Ball::from_interval(&nine(-1).lower(bits), &nine(1).upper(bits), bits);
+        let amplitude = (self.amplitude)(&from, bits);
+        let centre = match self.around_half_pi {
+            true => Ball::pi(bits).mul(&Ball::from(i64::from(sign)), bits).mul_2exp(-1),
+            false => Ball::new(),
+        };
+        let (lo, hi) = (centre.sub(&amplitude, bits), centre.add(&amplitude, bits));
+        if let Some(above) = (self.below)(&near.abs()) {
+            let (below, above) = (Number::Dyadic(hi.lower(bits)), Number::Rational(above));
+            let hi = Enclosure::Between(Bounds { below, above, below_strict: false, above_strict: true });
+            return Some(Ends { lo: negated(hi.clone()), hi });
+        }
+        Some(Ends { lo: enclosure(lo, bits)?, hi: enclosure(hi, bits)? })
+    }
+}
+
 fn negated(v: Enclosure) -> Enclosure {
     let negate = |n: Number| match n {
         Number::Rational(q) => Number::Rational(-&q),
@@ -568,6 +644,19 @@ impl Function {
                 format!("{} is far too large or small there", self.name),
             ));
         }
+        // Whether an end may have been rounded across -1, 0 or 1, which a function applied to it may mind.
+        let across = |range: &FloatInterval| {
+            let close = |d: &Dyadic| match d.magnitude() {
+                Some(0 | 1) => {
+                    let beyond =
+                        if d.sign() < 0 { d.add(&1.into(), 8, true) } else { d.sub(&1.into(), 8, true) };
+                    beyond.magnitude().is_some_and(|m| m < 4 - i64::from(bits))
+                }
+                magnitude => magnitude.is_some_and(|m| m < 4 - i64::from(bits)),
+            };
+            close(&range.lo) || close(&range.hi)
+        };
+        let mut plain = None;
         for doubling in 0..=DOUBLINGS {
             let working = bits << doubling;
             if self.admits(&interval, working)?
@@ -576,6 +665,11 @@ impl Function {
                 && let (hi, _) = ends.hi.round_binary(Direction::Up, bits)
                 && let Some(range) = FloatInterval::new(lo, hi)
             {
+                if doubling > 0 || !across(&range) {
+                    return Ok(range);
+                }
+                plain = Some(range);
+            } else if let Some(range) = plain {
                 return Ok(range);
             }
         }
@@ -583,5 +677,76 @@ impl Function {
             Code::PrecisionCap,
             format!("{} was not enclosed with {} bits; raise prec_bits", self.name, bits << DOUBLINGS),
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::functions::short;
+    use super::*;
+    use crate::oracle::{FUNCTIONS, Query, Settings};
+
+    /// The functions with waves, and on which sides of 0.
+    fn waving() -> impl Iterator<Item = (&'static Function, &'static Waves, i64)> {
+        FUNCTIONS.iter().filter_map(|f| Some((f, f.waves?))).flat_map(|(f, waves)| {
+            let both = [1, -1].into_iter();
+            let sides = both.filter(|s| waves.side * (*s as i32) >= 0 && !(f.name == "ci" && *s < 0));
+            sides.map(move |side| (f, waves, side))
+        })
+    }
+
+    fn interval(near: &Rational, far: &Rational, side: i64) -> Interval {
+        let (near, far) = (near * &Rational::from(side), far * &Rational::from(side));
+        if side > 0 { Interval { lo: near, hi: far } } else { Interval { lo: far, hi: near } }
+    }
+
+    /// Where both ways can be gone, the waves have the extrema that were found one by one.
+    #[test]
+    fn waves_have_the_extrema() {
+        for (function, waves, side) in waving() {
+            for (near, bits) in [(1i64 << 12, 5), (1 << 22, 10), ((1 << 40) + 12_345, 19)] {
+                let x = interval(&Rational::from(near), &Rational::from(near + 40), side);
+                let settings = Settings { digits: 40, ..Settings::default() };
+                let known = Query { function, interval: x.clone(), settings }.answer().expect("answered");
+                assert!(known.tight);
+                let ends = waves.ends(&x, bits).expect("far out");
+                for (end, known) in [(ends.lo, known.lo), (ends.hi, known.hi)] {
+                    let known = Number::Rational(known.to_rational());
+                    let bounds = end.bounds();
+                    let inside = bounds.below <= known && known <= bounds.above;
+                    assert!(inside, "{} at {side}*{near}: {known:?} not in {bounds:?}", function.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn far_out_ranges_are_tight_and_fast() {
+        let begun = std::time::Instant::now();
+        let huge = |text| Interval::parse(text, 1_000_000).expect("a number").lo;
+        let ends = ["1e400", "1e10000", "1e100000", "1e1000000"].map(huge);
+        for (function, _, side) in waving() {
+            for pair in ends.windows(2) {
+                let query = |interval| {
+                    let settings = Settings { digits: 10, exp_limit: 1_000_010, ..Settings::default() };
+                    Query { function, interval, settings }.answer().expect("answered")
+                };
+                let all = query(interval(&pair[0], &pair[1], side));
+                assert!(all.tight, "{} on {side}*{}", function.name, short(&pair[0]));
+                if pair[0] == ends[0] {
+                    for k in 0..10 {
+                        let x = &pair[0] + &Rational::from(k);
+                        let one = query(interval(&x, &x, side));
+                        let (lo, hi) = (all.lo.to_rational(), all.hi.to_rational());
+                        assert!(
+                            lo <= one.hi.to_rational() && one.lo.to_rational() <= hi,
+                            "{}",
+                            function.name
+                        );
+                    }
+                }
+            }
+        }
+        assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
     }
 }

@@ -8,21 +8,23 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::budget::Budget;
 use super::unary::{Answer, Query, Settings};
-use super::{batch, certify, constants, linear, mlp, poly_roots, questions};
+use super::{batch, cache, certify, constants, integrate, limited, linear, mlp, poly_roots, questions};
 use crate::ball::MidRad10Exp;
 use crate::ball::flint::release_caches_at_thread_exit;
 use crate::error::{Code, Error, Result};
 
+/// What every kind of request has, and the keys of `unary`.
 #[derive(Deserialize)]
-struct Request<'a> {
-    kind: Option<Cow<'a, str>>,
+pub(super) struct Envelope<'a> {
+    #[serde(borrow)]
+    pub(super) kind: Option<Cow<'a, str>>,
     #[serde(borrow)]
     func: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -34,7 +36,25 @@ struct Request<'a> {
     max_bits: Option<u32>,
     exp_limit: Option<u32>,
     timeout_ms: Option<u64>,
-    max_nodes: Option<u64>,
+    pub(super) max_nodes: Option<u64>,
+}
+
+impl Envelope<'_> {
+    fn settings(&self, overrides: Option<Settings>) -> Settings {
+        let defaults = Settings::default();
+        let digits = self.digits.unwrap_or(defaults.digits);
+        overrides.unwrap_or(Settings {
+            digits,
+            prec_bits: self.prec_bits.unwrap_or(defaults.prec_bits),
+            max_bits: self.max_bits,
+            // So many digits behind the point do not ask for leave.
+            exp_limit: self.exp_limit.unwrap_or(defaults.exp_limit.max(digits.saturating_add(1))),
+        })
+    }
+
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        self.timeout_ms.map(Duration::from_millis)
+    }
 }
 
 /// A number that is given as a JSON string or a JSON number; its text, not rounded.
@@ -64,36 +84,73 @@ pub fn answer_json_until(
     overrides: Option<Settings>,
     cancel: Option<Arc<AtomicBool>>,
 ) -> Result<String> {
-    release_caches_at_thread_exit();
     // Text that is ignored would not be looked at otherwise.
     if let Err(e) = std::str::from_utf8(request) {
         return Err(Error::new(Code::Parse, format!("the request is not UTF-8: {e}")));
     }
-    // serde would read an array as the fields in order.
-    if request.trim_ascii_start().first() == Some(&b'[') {
-        return Err(Error::new(Code::BadRequest, "the request is an array; it must be one JSON object"));
+    let envelope: Envelope = object(request).map_err(not_json)?;
+    let budget = Budget::new(envelope.timeout(), envelope.max_nodes, cancel);
+    if envelope.kind.as_deref() == Some("batch") {
+        return batch::answer(request, overrides, budget.of_batch(envelope.max_nodes));
     }
-    let envelope: Request = serde_json::from_slice(request).map_err(not_json)?;
-    let defaults = Settings::default();
-    let settings = overrides.unwrap_or(Settings {
-        digits: envelope.digits.unwrap_or(defaults.digits),
-        prec_bits: envelope.prec_bits.unwrap_or(defaults.prec_bits),
-        max_bits: envelope.max_bits,
-        exp_limit: envelope.exp_limit.unwrap_or(defaults.exp_limit),
-    });
-    let budget = Budget::new(envelope.timeout_ms.map(Duration::from_millis), envelope.max_nodes, cancel);
+    let limited = limited::is_limited(&budget);
+    answer_one(request, &envelope, overrides, budget, limited)
+}
+
+/// Answers a request that is no batch, from the cache if it is there; else on a thread of its own if
+/// `limited`, so that it can be left.
+pub(super) fn answer_one(
+    request: &[u8],
+    envelope: &Envelope,
+    overrides: Option<Settings>,
+    budget: Budget,
+    limited: bool,
+) -> Result<String> {
+    // What the request alone does not tell is not in the cache.
+    let cached = overrides.is_none() && cache::is_on();
+    if cached && let Some(answer) = cache::get(request) {
+        return answer;
+    }
+    let begun = Instant::now();
+    let budget = Arc::new(budget);
+    let answer = answer_anew(request, envelope, envelope.settings(overrides), &budget, limited);
+    if cached && budget.was_ample(begun) {
+        cache::put(request, &answer);
+    }
+    answer
+}
+
+fn answer_anew(
+    request: &[u8],
+    envelope: &Envelope,
+    settings: Settings,
+    budget: &Arc<Budget>,
+    limited: bool,
+) -> Result<String> {
+    if !limited {
+        return dispatch(request, envelope, &settings, budget);
+    }
+    let (request, shared) = (request.to_vec(), budget.clone());
+    limited::run(budget, 1, move || {
+        let envelope: Envelope = object(&request).map_err(not_json)?;
+        dispatch(&request, &envelope, &settings, &shared)
+    })
+}
+
+fn dispatch(request: &[u8], envelope: &Envelope, settings: &Settings, budget: &Budget) -> Result<String> {
+    release_caches_at_thread_exit();
     match envelope.kind.as_deref().unwrap_or("unary") {
-        "unary" => answer_unary(&envelope, &settings, &budget),
-        "expr" => questions::answer_expr(request, &settings, &budget),
-        "range" => questions::answer_range(request, &settings, &budget),
-        "compare" => questions::answer_compare(request, &settings, &budget),
-        "certify" => certify::answer_certify(request, &settings, &budget),
-        "roots" => questions::answer_roots(request, &settings, &budget),
-        "constant" => constants::answer_constant(request, &settings, &budget),
-        "matrix" => linear::answer_matrix(request, &settings, &budget),
-        "poly_roots" => poly_roots::answer_poly_roots(request, &settings, &budget),
-        "mlp" => mlp::answer(request, &settings, &budget),
-        "batch" => batch::answer(request, overrides, &budget),
+        "unary" => answer_unary(envelope, settings, budget),
+        "expr" => questions::answer_expr(request, settings, budget),
+        "range" => questions::answer_range(request, settings, budget),
+        "compare" => questions::answer_compare(request, settings, budget),
+        "certify" => certify::answer_certify(request, settings, budget),
+        "roots" => questions::answer_roots(request, settings, budget),
+        "integrate" => integrate::answer_integrate(request, settings, budget),
+        "constant" => constants::answer_constant(request, settings, budget),
+        "matrix" => linear::answer_matrix(request, settings, budget),
+        "poly_roots" => poly_roots::answer_poly_roots(request, settings, budget),
+        "mlp" => mlp::answer(request, settings, budget),
         "__panic__" if std::env::var_os("LEAN_ORACLE_TEST_PANIC").is_some() => panic!("asked to panic"),
         kind => {
             let shown: String = kind.chars().take(40).collect();
@@ -103,10 +160,19 @@ pub fn answer_json_until(
     }
 }
 
-/// The kinds of requests, for messages.
-const KINDS: &str = "unary, expr, range, compare, certify, roots, poly_roots, matrix, constant, mlp, batch";
+/// Reads a JSON object. serde alone would also take an array, its entries as the fields in order.
+pub(super) fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> serde_json::Result<T> {
+    if json.trim_ascii_start().first() == Some(&b'[') {
+        return Err(serde::de::Error::custom("an array where an object is needed"));
+    }
+    serde_json::from_slice(json)
+}
 
-fn answer_unary(request: &Request, settings: &Settings, budget: &Budget) -> Result<String> {
+/// The kinds of requests, for messages.
+const KINDS: &str =
+    "unary, expr, range, compare, certify, roots, integrate, poly_roots, matrix, constant, mlp, batch";
+
+fn answer_unary(request: &Envelope, settings: &Settings, budget: &Budget) -> Result<String> {
     let func = request.func.as_deref().ok_or_else(|| missing("func"))?;
     let lo = number_text(request.lo, "lo")?;
     let hi = number_text(request.hi, "hi")?;

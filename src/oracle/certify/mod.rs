@@ -15,7 +15,7 @@ use super::budget::Budget;
 use super::expr::Expr;
 use super::optimize::Level;
 use super::questions::{self, ExprQuery, head};
-use super::request::{NumberText, not_json, quoted};
+use super::request::{NumberText, not_json, object, quoted};
 use super::unary::Settings;
 use crate::ball::{Dyadic, FloatInterval, Interval, Rational};
 use crate::error::{Code, Error, Result};
@@ -280,7 +280,7 @@ struct Request<'a> {
 pub(super) fn answer_certify(request: &[u8], settings: &Settings, budget: &Budget) -> Result<String> {
     let mut query = questions::parse_query(request, settings)?;
     query.level = Level::Tight;
-    let r: Request = serde_json::from_slice(request).map_err(not_json)?;
+    let r: Request = object(request).map_err(not_json)?;
     let claim = r.claim.as_deref().unwrap_or("");
     let bad = |message: &str, field| Err(Error::new(Code::BadRequest, message).at(field));
     // An error of the expression, if any, before the search.

@@ -173,7 +173,7 @@ impl Evaluator<'_> {
             }
             Node::Apply(f, i) => {
                 let (f, x) = (function(*f), get(*i)?);
-                let range = f.range_on(x.value(), bits).map_err(Rc::new)?;
+                let range = f.range_on(x.value(), bits).map_err(|e| Rc::new(on_a_part(e)))?;
                 Ok(N::chain(x, range, |y| (f.derivative.interval)(x.value(), y, bits), bits))
             }
             Node::Neg(i) => Ok(get(*i)?.neg()),
@@ -359,14 +359,14 @@ impl Evaluator<'_> {
 
 impl Expr {
     /// A number of the expression at a working precision.
-    fn number(&self, index: usize, bits: Bits) -> Result<FloatInterval> {
+    pub(super) fn number(&self, index: usize, bits: Bits) -> Result<FloatInterval> {
         let Interval { lo, hi } = &self.numbers[index];
         FloatInterval::enclosing(lo, hi, bits).ok_or_else(|| bad("a number is not finite".into()))
     }
 }
 
 /// Whether `x < y` (or `x ≤ y`) holds for all pairs, for none, or undecided.
-fn holds(x: &FloatInterval, y: &FloatInterval, or_equal: bool) -> Option<bool> {
+pub(super) fn holds(x: &FloatInterval, y: &FloatInterval, or_equal: bool) -> Option<bool> {
     let (always, never) = if or_equal { (x.hi <= y.lo, x.lo > y.hi) } else { (x.hi < y.lo, x.lo >= y.hi) };
     if always {
         Some(true)
@@ -383,6 +383,11 @@ fn pole() -> Error {
         "a division by an interval that contains 0; narrow the box so that the divisor keeps its sign",
     )
     .at("expr")
+}
+
+/// What a function says of its argument, said of an expression.
+fn on_a_part(e: Error) -> Error {
+    Error { message: format!("on a part of the box, {}", e.message), ..e }.at("expr")
 }
 
 fn outside(what: &str) -> Error {

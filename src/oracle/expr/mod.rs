@@ -5,6 +5,7 @@
 //! over it are loops over its nodes, which stand in an order in which operands come first; so depth
 //! costs no stack.
 
+mod complex;
 mod evaluate;
 mod json;
 mod rational;
@@ -15,7 +16,7 @@ pub(super) use rational::Algebra;
 
 use std::collections::HashMap;
 
-use super::constants::constant;
+use super::constants::{CONSTANTS, constant};
 use super::functions::{FUNCTIONS, Function};
 use crate::ball::{Ball, Bits, Integer, Interval, Rational};
 use crate::error::{Code, Error, Result};
@@ -78,6 +79,11 @@ impl Expr {
     /// Whether there are no operations; never so.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
+    }
+
+    /// Whether every number in it is a single point.
+    pub fn is_exact(&self) -> bool {
+        self.numbers.iter().all(Interval::is_point)
     }
 
     /// The expression `self - other` in the same variables.
@@ -208,8 +214,15 @@ impl Builder {
             [] => "there are none".to_string(),
             vars => format!("the variables are {}", vars.join(", ")),
         };
+        let also = match constants {
+            true => format!(
+                "; the constants are {}",
+                CONSTANTS.iter().map(|c| c.name).collect::<Vec<_>>().join(", ")
+            ),
+            false => String::new(),
+        };
         let shown: String = name.chars().take(40).collect();
-        Err(bad(format!("unknown variable {shown:?}; {known}")))
+        Err(bad(format!("unknown variable {shown:?}; {known}{also}")))
     }
 
     /// A named constant.

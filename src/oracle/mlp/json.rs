@@ -25,7 +25,7 @@ use crate::ball::{Direction, Enclosure, Interval, Rational};
 use crate::error::{Code, Error, Result};
 use crate::oracle::budget::Budget;
 use crate::oracle::questions::append_interval;
-use crate::oracle::request::NumberText;
+use crate::oracle::request::{NumberText, not_json, object};
 use crate::oracle::unary::Settings;
 
 type Raw<'a> = Option<&'a RawValue>;
@@ -97,12 +97,7 @@ fn answer_request(
     budget: &Budget,
 ) -> Result<String> {
     settings.check()?;
-    let text = std::str::from_utf8(request)
-        .map_err(|e| Error::new(Code::Parse, format!("the request is not UTF-8: {e}")))?;
-    let request: Request = object(text).map_err(|_| match serde_json::from_str::<&RawValue>(text) {
-        Err(e) => Error::new(Code::Parse, format!("the request is not JSON: {e}")),
-        Ok(_) => Error::new(Code::BadRequest, "the request must be one JSON object"),
-    })?;
+    let request: Request = object(request).map_err(not_json)?;
     let input = input_box(request.input, settings)?;
     let method = match optional(request.method) {
         None => Method::default(),
@@ -153,14 +148,6 @@ fn string(raw: &RawValue) -> Option<String> {
     read(raw)
 }
 
-/// serde alone would also take an array for a struct, its fields in order.
-fn object<'a, T: Deserialize<'a>>(text: &'a str) -> std::result::Result<T, Option<serde_json::Error>> {
-    if !text.trim_start().starts_with('{') {
-        return Err(None);
-    }
-    serde_json::from_str(text).map_err(Some)
-}
-
 fn list(raw: Raw<'_>) -> Option<Vec<&RawValue>> {
     serde_json::from_str(raw?.get()).ok()
 }
@@ -177,7 +164,7 @@ fn input_box(raw: Raw<'_>, settings: &Settings) -> Result<Vec<Interval>> {
     let lists = || bad("mlp.input.lo/hi must be same-length lists", "input");
     let raw = raw.ok_or_else(|| bad("mlp.input must be an object {lo, hi}; it is missing", "input"))?;
     let ends: InputBox =
-        object(raw.get()).map_err(|_| bad("mlp.input must be an object {lo, hi}", "input"))?;
+        object(raw.get().as_bytes()).map_err(|_| bad("mlp.input must be an object {lo, hi}", "input"))?;
     let (lo, hi) =
         list(ends.lo).zip(list(ends.hi)).filter(|(lo, hi)| lo.len() == hi.len()).ok_or_else(lists)?;
     let limit = settings.exp_limit;
@@ -198,10 +185,8 @@ fn layers(raw: &RawValue, inputs: usize, settings: &Settings, budget: &Budget) -
     let mut columns = inputs;
     let mut layers = Vec::with_capacity(items.len());
     for (i, item) in items.into_iter().enumerate() {
-        let text: LayerText = object(item.get()).map_err(|e| match e {
-            Some(e) => bad(format!("layers[{i}] cannot be read: {e}"), "layers"),
-            None => bad(format!("layers[{i}] must be an object {{W, b, act}}"), "layers"),
-        })?;
+        let text: LayerText = object(item.get().as_bytes())
+            .map_err(|e| bad(format!("layers[{i}] must be an object {{W, b, act}}: {e}"), "layers"))?;
         let place = |name: &str| format!("layers[{i}].{name}");
         let biases = biases(text.biases, &place("b"), settings)?;
         let rows = biases.len();
@@ -215,7 +200,7 @@ fn layers(raw: &RawValue, inputs: usize, settings: &Settings, budget: &Budget) -
 
 fn packed(raw: &RawValue, place: &str) -> Result<(Vec<usize>, Vec<f64>)> {
     let form = r#"{"dtype":"f32" or "f64","shape":[...],"base64":"..."}"#;
-    let packed: Packed = object(raw.get())
+    let packed: Packed = object(raw.get().as_bytes())
         .map_err(|_| bad(format!("{place} must be a list, or an object {form}"), "layers"))?;
     let values = from_base64(&packed.dtype, &packed.shape, &packed.base64)
         .map_err(|e| Error { message: format!("{place}: {}", e.message), ..e })?;

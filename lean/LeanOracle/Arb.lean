@@ -322,6 +322,8 @@ namespace LeanOracle.Cache
 /-- What the cache holds, and how it was used since it was last resized. -/
 abbrev Stats := FFI.CacheStats
 
+deriving instance Repr, BEq for FFI.CacheStats
+
 /-- Empties the cache of this process and lets it take so many bytes; `0`, as at the beginning, turns
 it off. It keeps answers and refusals of everything that is asked as JSON (`Arb.requestE`, all of
 `LeanOracle.Questions`; not `Arb.run`), and gives them again when the same is asked again. -/

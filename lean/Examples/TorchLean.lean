@@ -154,7 +154,7 @@ def cases : List Case := [
   expression "1/x" (op "div" [const "1", x]) "0" "0"]
 
 /-- Prints one case; a refusal is printed too. -/
-def compare (c : Case) : IO Unit := do
+def printCase (c : Case) : IO Unit := do
   IO.println c.name
   try
     let (ball, lo, hi) ← c.range
@@ -169,4 +169,4 @@ def compare (c : Case) : IO Unit := do
     -- the last line says why
     IO.println s!"  (failed) {((toString e).splitOn "\n").getLastD ""}"
 
-#eval cases.forM compare
+#eval cases.forM printCase

@@ -6,7 +6,7 @@ file LICENSE.
 /-!
 # Raw bindings to the native library
 
-Everything here is **untrusted**: the functions are `opaque`, run in `IO`, and no theorem may
+Everything here is **untrusted**: the functions call `opaque` ones, run in `IO`, and no theorem may
 mention them. What they return is plain data, to be checked like data from any other source. Use
 `LeanOracle.Arb` rather than this module.
 

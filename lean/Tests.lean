@@ -862,7 +862,8 @@ def cacheTests : TestM Unit := do
   checkEq "resizing empties it" (← Cache.stats).entries 0
   Cache.resize 0
   discard <| q.ask
-  checkEq "off again" (← Cache.stats) { hits := 0, misses := 0, entries := 0, bytes := 0, capacity := 0 }
+  checkEq "off again" (← Cache.stats)
+    { hits := 0, misses := 0, entries := 0, bytes := 0, capacity := 0 }
 
 /-! ### Panics -/
 

@@ -11,14 +11,14 @@ TorchLean compares the answers of its oracle with 32-bit floating-point numbers.
 comparison, with the import changed. For each function and interval it prints
 
 * the enclosure of the range, which is a pair of rationals;
-* the same rounded outward to binary32: the lower end down, the upper end up. This is what an interval
-  of floating-point numbers may say, and it is computed here, exactly;
-* the function at the two ends of the interval, rounded to nearest: what a program gets that evaluates
-  the function at the ends with a perfect library and default rounding;
+* the same rounded outward to binary32: the lower end down, the upper end up. This is what an
+  interval of floating-point numbers may say, and it is computed here, exactly;
+* the function at the two ends of the interval, rounded to nearest: what a program gets that
+  evaluates the function at the ends with a perfect library and default rounding;
 * whether each of the last two contains the first.
 
-Rounding outward contains, by construction. Rounding to nearest does not: in about half of the cases
-an end moves inward.
+Rounding outward contains, by construction. Rounding to nearest need not: an end may move inward.
+And values at the ends say nothing of an extremum between them, as the polynomial shows.
 -/
 
 open TorchLean.Floats.Arb
@@ -115,7 +115,8 @@ def unary (func lo hi : String) : Case :=
       let r ← run { func, lo, hi, digits := 10 }
       return ((← ask lo hi).outputBall, r.outLo, r.outHi)
     -- two hundred digits are enough to find the nearest of 24 bits
-    ends := return ((← ask lo lo).outputBall.toRatBounds.1, (← ask hi hi).outputBall.toRatBounds.1) }
+    ends := return ((← ask lo lo).outputBall.toRatBounds.1,
+      (← ask hi hi).outputBall.toRatBounds.1) }
 
 /-- An expression in `x` on an interval. -/
 def expression (name : String) (expr : Json) (lo hi : String) : Case :=

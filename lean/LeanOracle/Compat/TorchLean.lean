@@ -17,15 +17,15 @@ import NN.Floats.Arb.Oracle            -- before
 import LeanOracle.Compat.TorchLean     -- after
 ```
 
-and `TorchLean.Floats.Arb.run`, `runExpr`, `runMLP` answer as before, a few ten thousand times as
-fast. The library `LeanOracle` does not import this module. New programs should use
-`LeanOracle.Arb`, which has more to say.
+and `TorchLean.Floats.Arb.run`, `runExpr`, `runMLP` answer as before, without a process. (The module
+`LeanOracle` does not import this one.) New programs should use `LeanOracle.Arb`, which has more to
+say.
 
 ## What is the same
 
 The arguments and the fields of every answer; the form of every request and of every answer in JSON;
-the texts of exceptions up to the reason. A `MidRad10Exp` is that of `LeanOracle`, so that everything
-proved about it (`LeanOracle.Ball`) can be used as well.
+the texts of exceptions up to the reason. A `MidRad10Exp` is that of `LeanOracle`, so that all that
+is proved about it (`LeanOracle.Ball`) can be used as well.
 
 ## What is better
 
@@ -68,14 +68,15 @@ structure Query where
   digits : Nat := 50
   deriving Repr, Inhabited
 
-/-- The interval from `(mid - rad) * 10 ^ exp` to `(mid + rad) * 10 ^ exp`: the ball of `LeanOracle`,
-with all that is known about it. -/
+/-- The interval from `(mid - rad) * 10 ^ exp` to `(mid + rad) * 10 ^ exp`: the ball of
+`LeanOracle`, with all that is known about it. -/
 abbrev MidRad10Exp := LeanOracle.MidRad10Exp
 
 namespace MidRad10Exp
 
 /-- The ball with these three integers. -/
-@[match_pattern] abbrev mk (mid rad exp : Int) : MidRad10Exp := LeanOracle.MidRad10Exp.mk mid rad exp
+@[match_pattern] abbrev mk (mid rad exp : Int) : MidRad10Exp :=
+  LeanOracle.MidRad10Exp.mk mid rad exp
 
 /-- The midpoint, in units of `10 ^ exp`. -/
 abbrev mid (m : MidRad10Exp) : Int := LeanOracle.MidRad10Exp.mid m
@@ -156,8 +157,8 @@ def jsonToIntFromStringKey (o : Json) (k : String) : Except String Int := do
   | some n => return n
   | none => throw s!"Expected Int string at key '{k}', got '{s}'"
 
-/-- A ball `{"mid", "rad", "exp"}`. Unlike the reference this refuses a negative radius, with which a
-ball would contain nothing. -/
+/-- A ball `{"mid", "rad", "exp"}`. Unlike the reference this refuses a negative radius, with which
+a ball would contain nothing. -/
 def parseMidRad10Exp (j : Json) : Except String MidRad10Exp := do
   let mid ← jsonToIntFromStringKey j "mid"
   let rad ← jsonToIntFromStringKey j "rad"
@@ -262,7 +263,8 @@ def freshReqPath : IO System.FilePath :=
     / s!"arb_req_{← IO.monoMsNow}_{← IO.rand 0 (2 ^ 63 - 1)}.json"
 
 /-- The exception of the reference for a script that failed. -/
-private def failure (cmd : String) (args : Array String) (exit : Nat) (stderr : String) : IO.Error :=
+private def failure (cmd : String) (args : Array String) (exit : Nat) (stderr : String) :
+    IO.Error :=
   IO.userError s!"Arb oracle: subprocess failed.\ncmd={cmd}\nargs={args}\nexit={exit}\n\
     stderr:\n{stderr}"
 

@@ -125,6 +125,7 @@ opaque Native.cacheStats : IO CacheStats
 def cacheStats : IO CacheStats := do
   discard abiVersion
   Native.cacheStats
+
 /-- `unary`, without the check. -/
 @[extern "lean_oracle_ffi_unary"]
 opaque Native.unary (function lo hi : @& String) (digits precBits maxBits expLimit : UInt32) :

@@ -521,10 +521,13 @@ def questionTests : TestM Unit := do
     dec! "6.283185307179586476925286766559006", dec! "9.424777960769379715387930149838509"]
   zeros (cos x - x) "-10" "10" [dec! "0.739085133215160641655312087673873"]
   zeros (x^2 + 1) "-10" "10" []
-  zeros ((x - 1)^2) "0" "3" [1]
-  let double ← roots ((exp x - 1)^2) [("x", "-1", "3")]
-  check "a double zero of no polynomial is unresolved, and not lost" (!double.complete &&
-    double.roots.any fun z => z.status == .unresolved && decide (z.place.ball.contains 0))
+  let triple ← roots ((x - 1)^3 * (x + 2)) [("x", "0", "3")]
+  check "a triple zero of a polynomial is one zero" (triple.complete &&
+    triple.roots.map (fun z => (z.multiplicity, decide (z.place.ball.contains 1))) == [(some 3, true)])
+    s!"{repr triple}"
+  let double ← roots (exp ((x - 1)^2) - 1) [("x", "0", "3")]
+  check "another double zero is unresolved, and not lost" (!double.complete &&
+    double.roots.any fun z => z.status == .unresolved && decide (z.place.ball.contains 1))
     s!"{repr double}"
   -- comparisons
   checkEq "sin x < x on [0.1, 10]" (← Arb.compare (sin x) x [("x", "0.1", "10")]) .holds
@@ -843,14 +846,12 @@ def torchLeanTests : TestM Unit := do
   check "a network with a negative radius is refused"
     (Json.parse (ok.replace "\"2\"" "\"-2\"") >>= parseMLPResult).toOption.isNone
 
-end
-
 /-! ### The cache -/
 
 def cacheTests : TestM Unit := do
   checkEq "the cache is off" (← Cache.stats).capacity 0
   Cache.resize 100000
-  let q := Question.range (x * (-x).exp) [("x", "0", "5")] { digits := 10 }
+  let q := Question.range (x * exp (-x)) [("x", "0", "5")] { digits := 10 }
   let first ← q.ask
   checkEq "an answer from the cache is the same" (← q.ask) first
   let s ← Cache.stats
@@ -864,6 +865,8 @@ def cacheTests : TestM Unit := do
   discard <| q.ask
   checkEq "off again" (← Cache.stats)
     { hits := 0, misses := 0, entries := 0, bytes := 0, capacity := 0 }
+
+end
 
 /-! ### Panics -/
 

@@ -223,6 +223,8 @@ structure Root where
   place : Enclosure
   /-- What is known about it. -/
   status : RootStatus
+  /-- The multiplicity of its one zero, where that is known. -/
+  multiplicity : Option Nat := none
   deriving Repr, Inhabited, DecidableEq
 
 /-- The zeros of an expression in one variable: there are none outside the intervals of `roots`. -/
@@ -333,8 +335,9 @@ def parseRangeAnswer (names : List String) (j : Json) : Except String RangeAnswe
 
 private def parseRoot (j : Json) : Except String Root := do
   let place ← parseEnclosure (← j.getObjVal? "place")
+  let multiplicity := (j.getObjVal? "multiplicity" >>= Json.getNat?).toOption
   match ← jsonToString (← j.getObjVal? "status") with
-  | "exactly-one" => return { place, status := .exactlyOne }
+  | "exactly-one" => return { place, status := .exactlyOne, multiplicity }
   | "unresolved" => return { place, status := .unresolved }
   | s => throw s!"Expected status of a root, got '{s}'"
 

@@ -97,13 +97,15 @@ lean_lib LeanOracleFFI where
     else if Platform.isOSX then #["-Wl,-rpath,@loader_path"]
     else #["-Wl,-rpath,$ORIGIN"]
 
-/-- Queries, balls and their theorems. Never precompiled. -/
+/-- Queries, balls and their theorems. Never precompiled. All modules below `LeanOracle` are built,
+also those that `LeanOracle` itself does not import. -/
 @[default_target]
-lean_lib LeanOracle
+lean_lib LeanOracle where
+  globs := #[.andSubmodules `LeanOracle]
 
 /-- The modules of the tests. -/
 lean_lib TestModules where
-  roots := #[`Tests.Arithmetic, `Tests.Harness, `Tests.Malformed, `Tests.Matrices]
+  roots := #[`Tests.Arithmetic, `Tests.Harness, `Tests.Malformed, `Tests.Matrices, `Tests.TorchLean]
 
 /-- The run-time tests: `lake exe Tests`, `lake test`. -/
 @[test_driver]

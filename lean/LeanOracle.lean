@@ -86,4 +86,6 @@ and `lean/Examples/Balls.lean` draw conclusions from that. The theorems rest on 
 * `LeanOracle.Ball`: exact decimals and balls, with decided comparisons and proved arithmetic.
 * `LeanOracle.Matrix`: sums of matrices of numbers and of balls.
 * `LeanOracleFFI`: the raw bindings. Nothing else touches native code.
+* `LeanOracle.Compat.TorchLean`, which has to be imported by itself: the names of TorchLean's
+  oracle, for programs that use it.
 -/

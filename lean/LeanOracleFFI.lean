@@ -6,7 +6,7 @@ file LICENSE.
 /-!
 # Raw bindings to the native library
 
-Everything here is **untrusted**: the functions are `opaque`, run in `IO`, and no theorem may
+Everything here is **untrusted**: the functions call `opaque` ones, run in `IO`, and no theorem may
 mention them. What they return is plain data, to be checked like data from any other source. Use
 `LeanOracle.Arb` rather than this module.
 
@@ -53,14 +53,23 @@ structure Answer where
   /-- Whether each end is claimed to be within one unit of its last requested digit. -/
   tight : Bool
 
-/-- Version of the C ABI of the loaded native library. -/
+/-- `abiVersion`. Every function below calls this first. When the native library is not loaded, Lean
+stops there and prints this name, and can print nothing else. -/
 @[extern "lean_oracle_ffi_abi_version"]
-opaque abiVersion : BaseIO UInt32
+opaque theNativeLibraryIsNotLoaded_seeDocsBuilding : BaseIO UInt32
+
+/-- Version of the C ABI of the loaded native library. -/
+def abiVersion : BaseIO UInt32 := theNativeLibraryIsNotLoaded_seeDocsBuilding
+
+/-- `callJson`, without the check. -/
+@[extern "lean_oracle_ffi_call_json"]
+opaque Native.callJson (request : @& String) : IO String
 
 /-- Sends one JSON request and returns the JSON answer, which on a refusal is an object with
 `"status": "error"`. Throws only when the native library cannot be used. -/
-@[extern "lean_oracle_ffi_call_json"]
-opaque callJson (request : @& String) : IO String
+def callJson (request : String) : IO String := do
+  discard abiVersion
+  Native.callJson request
 
 private opaque CancelPointed : NonemptyType
 
@@ -69,9 +78,14 @@ def Cancel : Type := CancelPointed.type
 
 instance : Nonempty Cancel := CancelPointed.property
 
-/-- A new flag, not set. Throws when the native library cannot be used. -/
+/-- `cancelNew`, without the check. -/
 @[extern "lean_oracle_ffi_cancel_new"]
-opaque cancelNew : IO Cancel
+opaque Native.cancelNew : IO Cancel
+
+/-- A new flag, not set. Throws when the native library cannot be used. -/
+def cancelNew : IO Cancel := do
+  discard abiVersion
+  Native.cancelNew
 
 /-- Sets a flag, for good. Any thread may do so. -/
 @[extern "lean_oracle_ffi_cancel_set"]
@@ -94,20 +108,36 @@ structure CacheStats where
   /-- The most bytes that they may take; `0` when the cache is off. -/
   capacity : Nat
 
-/-- Empties the cache of the process and lets it take so many bytes; `0` turns it off. -/
+/-- `cacheResize`, without the check. -/
 @[extern "lean_oracle_ffi_cache_resize"]
-opaque cacheResize (bytes : UInt64) : IO Unit
+opaque Native.cacheResize (bytes : UInt64) : IO Unit
+
+/-- Empties the cache of the process and lets it take so many bytes; `0` turns it off. -/
+def cacheResize (bytes : UInt64) : IO Unit := do
+  discard abiVersion
+  Native.cacheResize bytes
+
+/-- `cacheStats`, without the check. -/
+@[extern "lean_oracle_ffi_cache_stats"]
+opaque Native.cacheStats : IO CacheStats
 
 /-- What the cache holds, and how it was used. -/
-@[extern "lean_oracle_ffi_cache_stats"]
-opaque cacheStats : IO CacheStats
+def cacheStats : IO CacheStats := do
+  discard abiVersion
+  Native.cacheStats
+
+/-- `unary`, without the check. -/
+@[extern "lean_oracle_ffi_unary"]
+opaque Native.unary (function lo hi : @& String) (digits precBits maxBits expLimit : UInt32) :
+    IO (Except Failure Answer)
 
 /-- Encloses the range of the unary function `function` over the interval from `lo` to `hi`, to
 `digits` significant digits at each end, starting at `precBits` bits. `maxBits` limits the working
 precision and `expLimit` the size of the decimal exponent; `0` stands for the library's default.
 Throws only when the native library cannot be used. -/
-@[extern "lean_oracle_ffi_unary"]
-opaque unary (function lo hi : @& String) (digits precBits maxBits expLimit : UInt32) :
-    IO (Except Failure Answer)
+def unary (function lo hi : String) (digits precBits maxBits expLimit : UInt32) :
+    IO (Except Failure Answer) := do
+  discard abiVersion
+  Native.unary function lo hi digits precBits maxBits expLimit
 
 end LeanOracle.FFI

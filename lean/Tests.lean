@@ -7,6 +7,7 @@ import Tests.Arithmetic
 import Tests.Harness
 import Tests.Malformed
 import Tests.Matrices
+import Tests.TorchLean
 
 /-!
 # Run-time tests
@@ -862,7 +863,8 @@ def cacheTests : TestM Unit := do
   checkEq "resizing empties it" (← Cache.stats).entries 0
   Cache.resize 0
   discard <| q.ask
-  checkEq "off again" (← Cache.stats) { hits := 0, misses := 0, entries := 0, bytes := 0, capacity := 0 }
+  checkEq "off again" (← Cache.stats)
+    { hits := 0, misses := 0, entries := 0, bytes := 0, capacity := 0 }
 
 end
 
@@ -891,7 +893,7 @@ def groups : List (String × TestM Unit) :=
     ("json", jsonTests), ("load", loadTests),
     ("expressions", expressionTests), ("questions", questionTests), ("batches", batchTests),
     ("jobs", jobTests), ("kinds", kindTests), ("torchlean", torchLeanTests),
-    ("cache", cacheTests), ("panics", panicTests)]
+    ("compat", TorchLean.compatTests), ("cache", cacheTests), ("panics", panicTests)]
 
 end Tests
 

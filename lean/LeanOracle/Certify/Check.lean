@@ -616,34 +616,31 @@ def sizeX (box : Box) (i : Nat) : Nat := Nat.add (box.side i).lo.natAbs (box.sid
 /-- The sum of the absolute values of the coefficients of `W i`. -/
 def sizeW (box : Box) (i : Nat) : Nat := Nat.add (box.side i).den (box.side i).den
 
-/-- The power of two for variable `i`, for coefficients of `k` bits and degrees `d`. -/
-def base (k : Nat) (d : List Nat) (i : Nat) : Nat := Nat.pow 2 (Nat.mul k (count (get 0 d) i))
+/-- `X i`, packed in base `b` for degrees `d`, modulo `m + 1`. -/
+def packX (box : Box) (m b : Nat) (d : List Nat) (i : Nat) : Nat :=
+  Nat.add (residue m (box.side i).lo)
+    (Nat.mul (residue m (box.side i).hi) (Nat.pow b (count (get 0 d) i)))
 
-/-- `X i`, packed, modulo `m + 1`. -/
-def packX (box : Box) (m k : Nat) (d : List Nat) (i : Nat) : Nat :=
-  Nat.add (residue m (box.side i).lo) (Nat.mul (residue m (box.side i).hi) (base k d i))
-
-/-- `W i`, packed. -/
-def packW (box : Box) (k : Nat) (d : List Nat) (i : Nat) : Nat :=
-  Nat.add (box.side i).den (Nat.mul (box.side i).den (base k d i))
+/-- `W i`, packed in base `b` for degrees `d`. -/
+def packW (box : Box) (b : Nat) (d : List Nat) (i : Nat) : Nat :=
+  Nat.add (box.side i).den (Nat.mul (box.side i).den (Nat.pow b (count (get 0 d) i)))
 
 end Box
 
 /-- A bound for the sum of the absolute values of the coefficients. -/
 def Form.sizeOn (box : Box) (p : Form) : Nat := p.size box.sizeX box.sizeW
 
-/-- The packed form, modulo `m + 1`, for coefficients of `k` bits and degrees `d`. -/
-def Form.packed (m k : Nat) (d : List Nat) (box : Box) (p : Form) : Nat :=
-  p.eval m (box.packX m k d) (box.packW k d)
+/-- The packed form in base `b` for degrees `d`, modulo `m + 1`. -/
+def Form.packed (m b : Nat) (d : List Nat) (box : Box) (p : Form) : Nat :=
+  p.eval m (box.packX m b d) (box.packW b d)
 
 /-- Whether no coefficient is negative, for a homogeneous polynomial of degrees `d` in `n`
 variables. -/
 def nonneg (n : Nat) (box : Box) (d : List Nat) (p : Form) : Bool :=
-  let k := Nat.succ (Nat.log2 (p.sizeOn box))
+  let h := Nat.succ (p.sizeOn box)
+  let b := Nat.mul 2 h
   let j := count (get 0 d) n
-  cond (Nat.ble (Nat.pow 2 k) (p.sizeOn box)) false <|
-    digitsBelow (Nat.pow 2 (Nat.succ k)) (Nat.pow 2 k) j
-      (p.packed (Nat.pred (Nat.pow 2 (Nat.mul (Nat.succ k) j))) (Nat.succ k) d box)
+  digitsBelow b h j (p.packed (Nat.pred (Nat.pow b j)) b d box)
 
 /-- A polynomial that is the product of the `W i` to the degrees `d`, where the sum of its
 coefficients is `k`: less that, `k` times a polynomial with positive coefficients has no negative
@@ -985,18 +982,6 @@ theorem pow_pos {a : Nat} (h : 0 < a) (k : Nat) : 0 < a ^ k := by
   | zero => exact Nat.zero_lt_one
   | succ k ih => exact Nat.mul_pos ih h
 
-theorem pow_mul (a k j : Nat) : Nat.pow a (Nat.mul k j) = (a ^ k) ^ j := by
-  induction j with
-  | zero => rfl
-  | succ j ih =>
-    have add (i j : Nat) : a ^ (i + j) = a ^ i * a ^ j := by
-      induction j with
-      | zero => exact (Nat.mul_one _).symm
-      | succ j ih => rw [← Nat.add_assoc, Nat.pow_succ, Nat.pow_succ, ih, Nat.mul_assoc]
-    show a ^ (k * (j + 1)) = _
-    rw [Nat.mul_succ, add, Nat.pow_succ]
-    exact congrArg (· * a ^ k) ih
-
 /-- A number between two others lies between them in some ratio. -/
 theorem between {lo hi x : Frac} (h : lo ≤ x) (k : x ≤ hi) :
     let u := (x - lo) * (hi - lo).inv
@@ -1030,41 +1015,40 @@ def up (box : Box) (x : Nat → Frac) (i : Nat) : Frac :=
 
 /-- The value at a point is `y`, and the form is computed right for every packing. -/
 def Means (box : Box) (x : Nat → Frac) (p : Form) (d : List Nat) (y : Frac) : Prop :=
-  ∀ (m k : Nat) (D : List Nat),
-    p.Models box.length (fun i => Frac.ofInt (((2 ^ k : Nat) : Int) ^ count (get 0 D) i)) (box.up x)
-      (fun i => 1 - box.up x i) m (box.packX m k D) (box.packW k D) box.sizeX box.sizeW (get 0 d) y
+  ∀ (m b : Nat) (D : List Nat),
+    p.Models box.length (fun i => Frac.ofInt ((b : Int) ^ count (get 0 D) i)) (box.up x)
+      (fun i => 1 - box.up x i) m (box.packX m b D) (box.packW b D) box.sizeX box.sizeW (get 0 d) y
 
 variable {box : Box} {x : Nat → Frac}
 
 /-- The packed ends of an interval. -/
-theorem models (i : Nat) (hi : i < box.length) (m k : Nat) (D : List Nat) (p : Form) (lo hi : Int)
+theorem models (i : Nat) (hi : i < box.length) (m b : Nat) (D : List Nat) (p : Form) (lo hi : Int)
     (hs : p.size box.sizeX box.sizeW = lo.natAbs + hi.natAbs)
-    (he : Cong (m + 1) (p.eval m (box.packX m k D) (box.packW k D) : Nat) (lo + hi * base k D i)) :
-    p.Models box.length (fun i => Frac.ofInt (((2 ^ k : Nat) : Int) ^ count (get 0 D) i)) (box.up x)
-      (fun i => 1 - box.up x i) m (box.packX m k D) (box.packW k D) box.sizeX box.sizeW
+    (he : Cong (m + 1) (p.eval m (box.packX m b D) (box.packW b D) : Nat) (lo + hi * (b ^ count (get 0 D) i : Nat))) :
+    p.Models box.length (fun i => Frac.ofInt ((b : Int) ^ count (get 0 D) i)) (box.up x)
+      (fun i => 1 - box.up x i) m (box.packX m b D) (box.packW b D) box.sizeX box.sizeW
       (Tensor.unit i) (Frac.ofInt lo * (1 - box.up x i) + Frac.ofInt hi * box.up x i) := by
-  refine ⟨lo + hi * base k D i, ?_, he⟩
+  refine ⟨lo + hi * (b ^ count (get 0 D) i : Nat), ?_, he⟩
   rw [hs]
   refine Rep.linear (u := box.up x) (v := fun i => 1 - box.up x i) ‹i < box.length› lo hi _ ?_
-  show _ = Frac.ofInt ((Nat.pow 2 (Nat.mul k (count (get 0 D) i)) : Nat) : Int)
-  exact congrArg Frac.ofInt (by rw [pow_mul]; exact (natCast_pow _ _).symm)
+  exact congrArg Frac.ofInt (natCast_pow _ _).symm
 
-theorem models_X (h : box.Mem x) (m k : Nat) (D : List Nat) (i : Nat) (hi : i < box.length) :
-    (Form.X i).Models box.length (fun i => Frac.ofInt (((2 ^ k : Nat) : Int) ^ count (get 0 D) i))
-      (box.up x) (fun i => 1 - box.up x i) m (box.packX m k D) (box.packW k D) box.sizeX box.sizeW
+theorem models_X (h : box.Mem x) (m b : Nat) (D : List Nat) (i : Nat) (hi : i < box.length) :
+    (Form.X i).Models box.length (fun i => Frac.ofInt ((b : Int) ^ count (get 0 D) i))
+      (box.up x) (fun i => 1 - box.up x i) m (box.packX m b D) (box.packW b D) box.sizeX box.sizeW
       (Tensor.unit i) (x i * nat (box.side i).den) := by
-  have := models (x := x) i hi m k D (.X i) (box.side i).lo (box.side i).hi rfl
+  have := models (x := x) i hi m b D (.X i) (box.side i).lo (box.side i).hi rfl
     ((Cong.residue m _).natAdd ((Cong.residue m _).natMul (Cong.refl _ _)))
   have e : Frac.ofInt (box.side i).lo * (1 - box.up x i) + Frac.ofInt (box.side i).hi * box.up x i
       = x i * nat (box.side i).den := (between (h i hi).1 (h i hi).2).2.2
   rw [e] at this
   exact this
 
-theorem models_W (m k : Nat) (D : List Nat) (i : Nat) (hi : i < box.length) :
-    (Form.W i).Models box.length (fun i => Frac.ofInt (((2 ^ k : Nat) : Int) ^ count (get 0 D) i))
-      (box.up x) (fun i => 1 - box.up x i) m (box.packX m k D) (box.packW k D) box.sizeX box.sizeW
+theorem models_W (m b : Nat) (D : List Nat) (i : Nat) (hi : i < box.length) :
+    (Form.W i).Models box.length (fun i => Frac.ofInt ((b : Int) ^ count (get 0 D) i))
+      (box.up x) (fun i => 1 - box.up x i) m (box.packX m b D) (box.packW b D) box.sizeX box.sizeW
       (Tensor.unit i) (nat (box.side i).den) := by
-  have := models (x := x) i hi m k D (.W i) (box.side i).den (box.side i).den rfl
+  have := models (x := x) i hi m b D (.W i) (box.side i).den (box.side i).den rfl
     ((Cong.refl _ _).natAdd ((Cong.refl _ _).natMul (Cong.refl _ _)))
   rw [← Frac.mul_add, Frac.sub_add_cancel, Frac.mul_one] at this
   exact this
@@ -1094,34 +1078,21 @@ theorem means_hom (h : box.Mem x) {e : Term} (he : (e.hom box.length).valid = tr
     unfold Hom.valid at he
     rw [z] at he
     cases he
-  have key (m k : Nat) (D : List Nat) := e.hom_models (models_X h m k D) (models_W m k D) hd
-  exact ⟨(key 0 0 []).1, fun m k D => (key m k D).2⟩
+  have key (m b : Nat) (D : List Nat) := e.hom_models (models_X h m b D) (models_W m b D) hd
+  exact ⟨(key 0 0 []).1, fun m b D => (key m b D).2⟩
 
-theorem nonneg_sound (h : box.Mem x) {n : Nat} (hn : n = box.length) {p : Form} {d : List Nat}
+theorem nonneg_sound (hx : box.Mem x) {n : Nat} (hn : n = box.length) {p : Form} {d : List Nat}
     {y : Frac} (hp : box.Means x p d y) (ok : nonneg n box d p = true) : 0 ≤ y := by
   subst hn
-  let k := Nat.succ (Nat.log2 (p.sizeOn box))
-  let j := count (get 0 d) box.length
-  let m := Nat.pred (Nat.pow 2 (Nat.mul (Nat.succ k) j))
-  have ok : cond (Nat.ble (2 ^ k) (p.sizeOn box)) false
-      (digitsBelow (2 ^ (k + 1)) (2 ^ k) j (p.packed m (k + 1) d box)) = true := ok
-  cases small : Nat.ble (2 ^ k) (p.sizeOn box) with
-  | true => rw [small] at ok; cases ok
-  | false =>
-    rw [small] at ok
-    have e : m + 1 = (2 ^ (k + 1)) ^ j := by
-      show Nat.pred (Nat.pow 2 (Nat.mul (k + 1) j)) + 1 = _
-      rw [pow_mul]
-      exact Nat.succ_pred_eq_of_pos (pow_pos (pow_pos (by decide) _) _)
-    obtain ⟨c, hc, z, hz⟩ := hp m (k + 1) d
-    refine Rep.nonneg (h := 2 ^ k) (by rw [Nat.pow_succ, Nat.mul_comm]) _ z ?_ rfl
-      (fun i hi => ⟨(between (h i hi).1 (h i hi).2).1, (between (h i hi).1 (h i hi).2).2.1⟩)
-      (Nat.lt_of_not_le fun le => ?_) ok hc
-    · rw [← natCast_pow, ← e]
-      exact hz
-    · have big : Nat.ble (2 ^ k) (p.sizeOn box) = true := Nat.ble_eq_true_of_le le
-      rw [big] at small
-      cases small
+  let h := p.sizeOn box + 1
+  let b := 2 * h
+  obtain ⟨c, hc, z, hz⟩ := hp (Nat.pred (b ^ count (get 0 d) box.length)) b d
+  have e : Nat.pred (b ^ count (get 0 d) box.length) + 1 = b ^ count (get 0 d) box.length :=
+    Nat.succ_pred_eq_of_pos (pow_pos (Nat.mul_pos (by decide) (Nat.succ_pos _)) _)
+  rw [e, natCast_pow] at hz
+  exact Rep.nonneg (b := b) (h := h) rfl _ z hz rfl
+    (fun i hi => ⟨(between (hx i hi).1 (hx i hi).2).1, (between (hx i hi).1 (hx i hi).2).2.1⟩)
+    (Nat.lt_succ_self _) ok hc
 
 theorem pos_sound (h : box.Mem x) (hv : box.valid = true) {n : Nat} (hn : n = box.length) {p : Form}
     {d : List Nat} {y : Frac} (hl : d.length ≤ box.length) (hp : box.Means x p d y)
@@ -1130,9 +1101,9 @@ theorem pos_sound (h : box.Mem x) (hv : box.valid = true) {n : Nat} (hn : n = bo
   let size := ((Form.num 1).raise 0 d).sizeOn box
   have hm : 0 < mon c 0 d :=
     mon_pos (fun i hi => nat_pos (den_ne_zero hv i hi)) d 0 (by omega)
-  have means : box.Means x (lessOne box d p) d (nat size * y + -mon c 0 d) := fun m k D =>
-    (((Form.Models.num (size : Int)).mul (hp m k D)).congr fun _ _ => Nat.zero_add _).add
-      (Form.Models.ones (models_W m k D) d hl).neg
+  have means : box.Means x (lessOne box d p) d (nat size * y + -mon c 0 d) := fun m b D =>
+    (((Form.Models.num (size : Int)).mul (hp m b D)).congr fun _ _ => Nat.zero_add _).add
+      (Form.Models.ones (models_W m b D) d hl).neg
   intro hy
   have := nonneg_sound h hn means ok
   have le : mon c 0 d ≤ nat size * y := Frac.sub_nonneg.1 this
@@ -1142,7 +1113,7 @@ theorem pos_sound (h : box.Mem x) (hv : box.valid = true) {n : Nat} (hn : n = bo
   exact Frac.lt_irrefl 0 (Frac.lt_of_lt_of_le hm (Frac.le_trans le zero))
 
 theorem means_neg {p : Form} {d : List Nat} {y : Frac} (hp : box.Means x p d y) :
-    box.Means x p.neg d (-y) := fun m k D => (hp m k D).neg
+    box.Means x p.neg d (-y) := fun m b D => (hp m b D).neg
 
 theorem shows_sound (h : box.Mem x) (hv : box.valid = true) {n : Nat} (hn : n = box.length)
     {p : Form} {d : List Nat} {y : Frac} (hl : d.length ≤ box.length) (hp : box.Means x p d y)

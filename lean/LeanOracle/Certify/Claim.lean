@@ -52,17 +52,6 @@ theorem mk_eq_div (p : Int) (q : Nat) (hq : 0 < q) : mk p q hq = ofInt p / ofInt
     rw [Nat.mul_one, Int.mul_one]
   rw [← e, div_eq_mul_inv, Frac.mul_assoc, mul_inv_cancel ne, Frac.mul_one]
 
-theorem sub_pos {x y : Frac} : 0 < y - x ↔ x < y := by
-  constructor
-  · intro h k
-    exact h (by
-      have := Frac.sub_le_sub k (Frac.le_refl x)
-      rwa [Frac.sub_self] at this)
-  · intro h k
-    exact h (by
-      have := (Frac.add_le_add_iff_right x).2 k
-      rwa [Frac.sub_add_cancel, Frac.zero_add] at this)
-
 end Frac
 
 namespace Certify

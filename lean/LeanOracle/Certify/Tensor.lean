@@ -24,11 +24,6 @@ namespace LeanOracle
 
 namespace Frac
 
-theorem pow_add (x : Frac) (m n : Nat) : x ^ (m + n) = x ^ m * x ^ n := by
-  induction n with
-  | zero => rw [Nat.add_zero, pow_zero, Frac.mul_one]
-  | succ n ih => rw [← Nat.add_assoc, pow_succ, pow_succ, ih, Frac.mul_assoc]
-
 theorem one_pow (n : Nat) : (1 : Frac) ^ n = 1 := by
   induction n with
   | zero => rfl

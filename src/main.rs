@@ -43,6 +43,8 @@ enum Command {
     Roots(Question),
     /// Decide whether one expression is below another at every point of a box.
     Compare(question::Compare),
+    /// Prove an inequality between a rational expression and a number on a box, for the Lean kernel.
+    Certify(question::Certify),
     /// Bound the outputs of a network; its weights may come from a .safetensors file.
     Mlp(mlp::Mlp),
     /// Draw the proved range of an expression in one variable, as SVG or PNG.
@@ -146,6 +148,7 @@ fn main() -> ExitCode {
         Command::Range(q) => finish(guarded(|| question::ask("range", &q)), q.json),
         Command::Roots(q) => finish(guarded(|| question::ask("roots", &q)), q.json),
         Command::Compare(c) => finish(guarded(|| question::compare(&c)), c.json),
+        Command::Certify(c) => finish(guarded(|| question::certify(&c)), c.json),
         Command::Mlp(m) => finish(guarded(|| mlp::answer(&m)), true),
         Command::Plot(p) => finish(guarded(|| plot::plot(&p)), false),
         Command::Integrate(q) => finish(guarded(|| question::ask("integrate", &q)), q.json),

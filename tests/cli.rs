@@ -694,6 +694,21 @@ fn compare_tells_a_verdict() {
     misused(&["compare", "x"]);
 }
 
+#[test]
+fn certify_prints_a_theorem() {
+    let shown = run(&["certify", "x*(1-x)", "<=", "1/4", "x=0..1"]);
+    assert_eq!((shown.code, shown.err.as_str()), (Some(0), ""), "{shown:?}");
+    let theorem = "theorem claim (x : Frac) (l₁ : 0 ≤ x) (h₁ : x ≤ 1) :\n    x * (1 - x) ≤ 1 / 4 :=\n  \
+                   certify [l₁ h₁] (.split 0 1 2 .leaf .leaf)\n";
+    assert!(shown.out.ends_with(theorem), "{shown:?}");
+    assert_eq!(run(&["certify", "x*(1-x)", "<", "1/4", "x=0..1"]).out, "false, where x = 1/2\n");
+    let found = run(&["certify", "x^2", "upper", "x=-2..1", "--json"]).out;
+    let found: Value = serde_json::from_str(&found).unwrap_or_else(|e| panic!("{e}: {found}"));
+    assert_eq!((&found["bound"], &found["verdict"]), (&json!("4"), &json!("proved")));
+    refused(&run(&["certify", "sin(x)", "le", "1", "x=0..1", "--json"]), "bad_request", Some("expr"));
+    misused(&["certify", "x", "le"]);
+}
+
 // ----------------------------------------------------------------------------------------- mlp
 
 /// A safetensors file of doubles: the length of the header, the header, the data.

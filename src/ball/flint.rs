@@ -386,6 +386,12 @@ impl Rational {
         z
     }
 
+    /// The bits of the numerator and the denominator together.
+    pub fn bits(&self) -> u64 {
+        // SAFETY: both parts are initialised.
+        unsafe { ffi::fmpz_bits(&self.0.num) + ffi::fmpz_bits(&self.0.den) }
+    }
+
     /// The sign: -1, 0 or 1.
     pub fn sign(&self) -> i32 {
         // SAFETY: `self` is initialised.

@@ -1,4 +1,4 @@
-//! `lean-oracle range`, `roots`, `integrate` and `compare`: questions about expressions, for people.
+//! `lean-oracle range`, `roots`, `integrate`, `compare` and `certify`: questions about expressions, for people.
 
 use clap::Args;
 use lean_oracle::ball::{Direction, Enclosure, Interval};
@@ -53,6 +53,66 @@ pub fn compare(c: &Compare) -> Result<String, Error> {
             "unknown: neither {expr} < {other} at every point nor a point where it fails was proved; perhaps \
              they touch: ask about a smaller box"
         ),
+    })
+}
+
+#[derive(Args)]
+pub struct Certify {
+    /// A rational expression, e.g. "x*(1-x)".
+    expr: String,
+    /// <, <=, >, >= or != (or lt, le, gt, ge, ne); upper or lower to find the bound.
+    claim: String,
+    /// The bound, unless it is to be found; then for each variable its interval: x=LO..HI.
+    #[arg(required = true)]
+    bound_and_vars: Vec<String>,
+    /// Significant digits of a bound that is found.
+    #[arg(long, default_value_t = 6)]
+    digits: u32,
+    /// Stop after so many milliseconds.
+    #[arg(long)]
+    timeout_ms: Option<u64>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Asks for a certificate of a claim, and prints the theorem it proves.
+pub fn certify(c: &Certify) -> Result<String, Error> {
+    let (bound, vars) = match c.bound_and_vars.split_first() {
+        Some((bound, vars)) if !bound.contains('=') => (Some(bound.trim()), vars),
+        _ => (None, c.bound_and_vars.as_slice()),
+    };
+    let mut request = json!({
+        "kind": "certify", "expr": c.expr, "claim": c.claim, "vars": variables(vars)?, "digits": c.digits,
+    });
+    if let Some(bound) = bound {
+        request["bound"] = bound.into();
+    }
+    if let Some(limit) = c.timeout_ms {
+        request["timeout_ms"] = limit.into();
+    }
+    let answer = oracle::answer_json(request.to_string().as_bytes(), None)?;
+    if c.json {
+        return Ok(pretty(&answer));
+    }
+    let answer = value(&answer)?;
+    Ok(match text(&answer["verdict"]) {
+        "proved" => {
+            let theorem = answer["lean"].as_str().unwrap_or("-- too long to be written out; --json has the certificate");
+            format!(
+                "-- proved, by a certificate with {} pieces that the kernel checks\nimport LeanOracle\nopen LeanOracle\n\
+                 open scoped LeanOracle.Certify\n\n{theorem}",
+                answer["leaves"]
+            )
+        }
+        "false" => {
+            let at = answer["witness"].as_object().into_iter().flatten();
+            let at: Vec<String> = at.map(|(name, x)| format!("{name} = {}", text(x))).collect();
+            format!("false, where {}", at.join(", "))
+        }
+        _ => "unknown: neither a certificate nor a point where it fails was found; if the bound is attained at a \
+              point that is not rational, give it some room"
+            .into(),
     })
 }
 

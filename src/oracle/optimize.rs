@@ -70,6 +70,16 @@ impl Level {
     }
 }
 
+/// For each coordinate, the exact endpoint that it stands for.
+type Ends = Vec<Option<End>>;
+
+/// An endpoint of an interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Lower,
+    Upper,
+}
+
 /// A box: one interval per variable of an expression.
 pub type FloatBox = Vec<FloatInterval>;
 
@@ -110,6 +120,8 @@ struct Part {
     failure: Option<Error>,
     /// Where the bound was found: the part itself, or a face of it.
     place: FloatBox,
+    /// For each coordinate of `place`, whether it stands for the exact lower or upper endpoint of the box.
+    ends: Ends,
     /// Where every minimum of this part lies.
     cover: FloatBox,
     /// The variable to split next.
@@ -209,7 +221,8 @@ impl<'a> Optimizer<'a> {
         let mut search = Search { o: self, maximize, budget, done: &done, best: None };
         search.try_corners();
         let mut heap = BinaryHeap::new();
-        heap.extend(search.examine(self.outer.clone(), self.outer.clone(), None)?);
+        let ends = self.exact.iter().map(|x| x.is_point().then_some(End::Lower)).collect();
+        heap.extend(search.examine(self.outer.clone(), ends, self.outer.clone(), None)?);
         let mut splits = 0;
         while splits < level.most_splits() {
             let Some(first) = heap.peek() else { break };
@@ -218,10 +231,7 @@ impl<'a> Optimizer<'a> {
             }
             if let (Some(lower), Some((upper, _))) = (&first.lower, &search.best)
                 && (lower >= upper || done(lower, upper, splits))
-                && (!self.is_rational
-                    || splits >= EXACT_SPLITS
-                    || first.convex
-                    || self.is_thin_box(&first.place))
+                && (!self.is_rational || splits >= EXACT_SPLITS || first.convex || self.is_fixed(first))
             {
                 break;
             }
@@ -269,21 +279,24 @@ impl<'a> Optimizer<'a> {
         }
     }
 
-    /// Whether a coordinate is fixed: a point, or as thin as can be around an exact endpoint.
-    fn is_thin(&self, i: usize, x: &FloatInterval) -> bool {
-        let (first, last) = &self.endpoints[i];
-        let is = |y: &FloatInterval| x.lo == y.lo && x.hi == y.hi;
-        x.is_point() || is(first) || is(last)
+    /// Whether every coordinate of a part is fixed.
+    fn is_fixed(&self, part: &Part) -> bool {
+        part.place.iter().zip(&part.ends).all(|(x, end)| is_fixed(x, *end))
     }
 
-    /// Whether a box is as good as a point.
-    fn is_thin_box(&self, x: &[FloatInterval]) -> bool {
-        x.iter().enumerate().all(|(i, x)| self.is_thin(i, x))
-    }
-
-    /// The face of a part at which coordinate `i` is least, or greatest.
-    fn face(&self, i: usize, x: &FloatInterval, greatest: bool) -> FloatInterval {
-        self.inside(i, if greatest { x.hi.clone() } else { x.lo.clone() })
+    /// The face of a part at which coordinate `i` is least, or greatest; `None` for a face that may lie
+    /// beside the exact box.
+    fn face(&self, i: usize, x: &FloatInterval, at: End) -> Option<(FloatInterval, Option<End>)> {
+        let ((first, last), whole) = (&self.endpoints[i], &self.outer[i]);
+        let (coordinate, outermost, end) = match at {
+            End::Lower => (&x.lo, &whole.lo, first),
+            End::Upper => (&x.hi, &whole.hi, last),
+        };
+        if coordinate == outermost {
+            return Some((end.clone(), Some(at)));
+        }
+        let inside = *coordinate > first.hi && *coordinate < last.lo;
+        inside.then(|| (FloatInterval { lo: coordinate.clone(), hi: coordinate.clone() }, None))
     }
 
     /// The exact minimum (or maximum) over a part: at a thin box, or where an expression that is convex
@@ -294,17 +307,17 @@ impl<'a> Optimizer<'a> {
         }
         let mut free = Vec::new();
         let mut coordinate = |(i, x): (usize, &FloatInterval)| {
-            let ends = &self.exact[i];
-            if !self.is_thin(i, x) {
-                free.push(i);
-                return Some(Rational::simplest_between(&x.lo.to_rational()?, &x.hi.to_rational()?));
-            }
-            if x.lo == self.endpoints[i].0.lo {
-                Some(ends.lo.clone())
-            } else if x.hi == self.endpoints[i].1.hi {
-                Some(ends.hi.clone())
-            } else {
-                x.lo.to_rational()
+            match part.ends[i] {
+                Some(End::Lower) => Some(self.exact[i].lo.clone()),
+                Some(End::Upper) => Some(self.exact[i].hi.clone()),
+                None if x.is_point() => x.lo.to_rational(),
+                None => {
+                    free.push(i);
+                    let (lo, hi) = (x.lo.to_rational()?, x.hi.to_rational()?);
+                    // The place may reach beyond the exact box.
+                    let (lo, hi) = (lo.max(self.exact[i].lo.clone()), hi.min(self.exact[i].hi.clone()));
+                    (lo <= hi).then(|| Rational::simplest_between(&lo, &hi))
+                }
             }
         };
         let point: Option<Vec<Rational>> = part.place.iter().enumerate().map(&mut coordinate).collect();
@@ -410,6 +423,7 @@ impl Search<'_, '_> {
     fn examine(
         &mut self,
         mut place: FloatBox,
+        mut ends: Ends,
         mut cover: FloatBox,
         known: Option<&Dyadic>,
     ) -> Result<Option<Part>> {
@@ -432,13 +446,15 @@ impl Search<'_, '_> {
         let mut lower = match e.result(&values) {
             Ok(y) => self.signed(y).lo,
             Err(failure) => {
-                // Perhaps only because the part is too large; look closer.
+                // Perhaps only because the part is too large; look closer. Where it is a part of one that was
+                // enclosed, that is known.
                 let split = widest(&place, bits);
-                let failure = Some(failure);
+                let (lower, failure) = (known.cloned(), known.is_none().then_some(failure));
                 return Ok(Some(Part {
-                    lower: None,
+                    lower,
                     failure,
                     place,
+                    ends,
                     cover,
                     split,
                     curved: true,
@@ -465,6 +481,7 @@ impl Search<'_, '_> {
                 lower: Some(lower),
                 failure: None,
                 place,
+                ends,
                 cover,
                 split,
                 curved: true,
@@ -473,21 +490,25 @@ impl Search<'_, '_> {
         };
         let gradient: FloatBox = gradient.into_iter().map(|g| self.signed(g)).collect();
         // Where the expression is monotone in a variable, its minimum lies on a face.
+        let whole = same(&place, &cover);
         let mut on_face = false;
         for ((i, x), slope) in place.iter_mut().enumerate().zip(&gradient) {
             let (rising, falling) = (slope.lo.sign() >= 0, slope.hi.sign() <= 0);
-            if o.is_thin(i, x) || !(rising || falling) {
+            if is_fixed(x, ends[i]) || !(rising || falling) {
                 continue;
             }
-            let face = o.face(i, x, !rising);
+            let Some((face, end)) = o.face(i, x, if rising { End::Lower } else { End::Upper }) else {
+                continue;
+            };
             on_face = true;
-            // With a slope that may be 0 the minimum may be attained beside the face as well.
-            if slope.sign() != 0 {
+            // With a slope that may be 0, or one known on a face only, the minimum may be attained beside the
+            // face as well.
+            if slope.sign() != 0 && whole {
                 cover[i] = face.clone();
             }
-            *x = face;
+            (*x, ends[i]) = (face, end);
         }
-        let thin = o.is_thin_box(&place);
+        let thin = place.iter().zip(&ends).all(|(x, end)| is_fixed(x, *end));
         if on_face {
             let y = self.signed(if thin { &o.fine } else { e }.range(&place, self.budget)?);
             raise(&mut lower, &y.lo);
@@ -507,11 +528,11 @@ impl Search<'_, '_> {
             return Ok(None);
         }
         let split = steepest(&place, &gradient, bits);
-        let free = place.iter().enumerate().filter(|(i, x)| !o.is_thin(*i, x)).count();
+        let free = place.iter().zip(&ends).filter(|(x, end)| !is_fixed(x, **end)).count();
         // In several variables second derivatives cost more, and tell little where slopes do not; but once
         // they are worth a try.
         let curved = !(free == 1 || (free <= MOST_CURVED && (by_slopes || known.is_none())));
-        Ok(Some(Part { lower: Some(lower), failure: None, place, cover, split, curved, convex: false }))
+        Ok(Some(Part { lower: Some(lower), failure: None, place, ends, cover, split, curved, convex: false }))
     }
 
     /// Whether a part with this lower bound cannot contain the minimum.
@@ -533,16 +554,19 @@ impl Search<'_, '_> {
         if !part.curved && self.by_curvature(part, new)? {
             return Ok(true);
         }
-        let x = part.place.get(part.split);
-        let Some((left, right)) = x.and_then(|x| x.split(COARSE).or_else(|| x.split(self.o.fine.bits())))
+        let splits = |i: usize| {
+            let x = part.place.get(i).filter(|x| !is_fixed(x, part.ends[i]))?;
+            Some((i, x.split(COARSE).or_else(|| x.split(self.o.fine.bits()))?))
+        };
+        let Some((i, (left, right))) = splits(part.split).or_else(|| (0..part.place.len()).find_map(splits))
         else {
             return Ok(false);
         };
         for half in [left, right] {
             let (mut place, mut cover) = (part.place.clone(), part.cover.clone());
-            place[part.split] = half.clone();
-            cover[part.split] = half;
-            new.extend(self.examine(place, cover, part.lower.as_ref())?);
+            place[i] = half.clone();
+            cover[i] = half;
+            new.extend(self.examine(place, part.ends.clone(), cover, part.lower.as_ref())?);
         }
         Ok(true)
     }
@@ -550,19 +574,25 @@ impl Search<'_, '_> {
     /// Uses second derivatives on a part, if they tell something.
     fn by_curvature(&mut self, part: &Part, new: &mut Vec<Part>) -> Result<bool> {
         let o = self.o;
-        let free: Vec<usize> = (0..part.place.len()).filter(|i| !o.is_thin(*i, &part.place[*i])).collect();
+        let free: Vec<usize> =
+            (0..part.place.len()).filter(|i| !is_fixed(&part.place[*i], part.ends[*i])).collect();
         let Some(h) = self.hessian(&part.place, &free)? else { return Ok(false) };
         if let Some(k) = (0..free.len()).find(|k| h[*k][*k].sign() < 0) {
             // Concave in this variable: the minimum lies on one of two faces, and only there.
             let i = free[k];
             let whole = same(&part.cover, &part.place);
-            for greatest in [false, true] {
-                let (mut place, mut cover) = (part.place.clone(), part.cover.clone());
-                place[i] = o.face(i, &part.place[i], greatest);
+            let x = &part.place[i];
+            let (Some(lower), Some(upper)) = (o.face(i, x, End::Lower), o.face(i, x, End::Upper)) else {
+                return Ok(false);
+            };
+            for (face, end) in [lower, upper] {
+                let (mut place, mut ends, mut cover) =
+                    (part.place.clone(), part.ends.clone(), part.cover.clone());
                 if whole {
-                    cover[i] = place[i].clone();
+                    cover[i] = face.clone();
                 }
-                new.extend(self.examine(place, cover, part.lower.as_ref())?);
+                (place[i], ends[i]) = (face, end);
+                new.extend(self.examine(place, ends, cover, part.lower.as_ref())?);
             }
             return Ok(true);
         }
@@ -669,7 +699,8 @@ impl Search<'_, '_> {
             return Ok(false);
         }
         let split = widest(&place, o.fine.bits());
-        new.push(Part { lower, failure: None, place, cover, split, curved: true, convex: true });
+        let ends = part.ends.clone();
+        new.push(Part { lower, failure: None, place, ends, cover, split, curved: true, convex: true });
         Ok(true)
     }
 }
@@ -688,6 +719,11 @@ fn tangent(
         sum = sum.add(&x.sub(at, bits)?.mul(slope, bits)?, bits)?;
     }
     Some(sum)
+}
+
+/// Whether a coordinate is one number.
+fn is_fixed(x: &FloatInterval, end: Option<End>) -> bool {
+    end.is_some() || x.is_point()
 }
 
 /// Whether two boxes are equal.

@@ -296,12 +296,22 @@ pub(super) fn answer_roots(request: &[u8], settings: &Settings, budget: &Budget)
     };
     let found = roots(&query.expr, x, settings, budget)?;
     let complete = found.iter().all(|r| r.status == Status::ExactlyOne);
+    // More digits where neighbours agree in those that are asked for.
+    let mut finer = *settings;
+    let places = loop {
+        let places: Vec<_> = found.iter().map(|r| decimal(&r.place, &finer)).collect::<Result<_>>()?;
+        let apart = places.windows(2).all(|p| p[0].hi.to_rational() < p[1].lo.to_rational());
+        if apart || finer.digits == Settings::MAX_DIGITS {
+            break places;
+        }
+        finer.digits = finer.digits.saturating_mul(2).min(Settings::MAX_DIGITS);
+    };
     let mut out = head(settings);
     let _ = write!(out, r#","complete":{complete},"kind":"roots","roots":["#);
-    for (i, root) in found.iter().enumerate() {
+    for (i, (root, place)) in found.iter().zip(&places).enumerate() {
         let multiplicity = root.multiplicity.map_or("null".into(), |m| m.to_string());
         let _ = write!(out, r#"{}{{"multiplicity":{multiplicity},"place":"#, if i > 0 { "," } else { "" });
-        append_interval(&mut out, &decimal(&root.place, settings)?);
+        append_interval(&mut out, place);
         let _ = write!(out, r#","status":"{}"}}"#, root.status.name());
     }
     out.push_str(r#"],"status":"ok","tool":"arb_oracle"}"#);

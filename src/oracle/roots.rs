@@ -87,6 +87,9 @@ pub fn roots(expr: &Expr, x: &Interval, settings: &Settings, budget: &Budget) ->
 /// The largest degree for which the roots of a polynomial are found as such.
 const MOST_DEGREE: usize = 300;
 
+/// The coefficients may have so many bits while they are multiplied out.
+const MOST_BITS: u64 = 1 << 15;
+
 /// The zeros in `x` of an expression that is a polynomial with rational coefficients; `None` for others,
 /// and when they were not found.
 fn of_polynomial(
@@ -101,18 +104,18 @@ fn of_polynomial(
     }
     let value = |q: &Rational| coefficients.iter().rev().fold(Rational::new(), |y, c| &(&y * q) + c);
     let ends = [&x.lo, &x.hi].map(|end| (end.clone(), value(end).is_zero()));
-    let bits = settings.prec_bits.max(settings.digit_bits() + 16);
     let mut settings = *settings;
-    // More digits, until every root is told from the ends.
+    // More digits, until every root is told from the ends and from its neighbours.
     const MOST_DOUBLINGS: u32 = 4;
     'precision: for _ in 0..=MOST_DOUBLINGS {
+        let bits = settings.prec_bits.max(settings.digit_bits() + 16);
         let query = PolyRootsQuery { coefficients: coefficients.clone(), settings };
         let answer = match query.answer(budget) {
             Ok(answer) => answer,
             Err(e) if e.code == Code::Cancelled => return Err(e),
             Err(_) => return Ok(None),
         };
-        let mut found = Vec::new();
+        let mut found: Vec<Root> = Vec::new();
         for root in answer.roots.iter().filter(|root| root.real) {
             let (mut lo, mut hi) = (root.re.lo.to_rational(), root.re.hi.to_rational());
             for (end, is_root) in &ends {
@@ -130,6 +133,10 @@ fn of_polynomial(
             if x.lo <= lo && hi <= x.hi {
                 let Some(place) = FloatInterval::enclosing(&lo, &hi, bits) else { return Ok(None) };
                 let multiplicity = Some(root.multiplicity);
+                if found.last().is_some_and(|last| last.place.hi >= place.lo) {
+                    settings.digits = settings.digits.saturating_mul(2).min(Settings::MAX_DIGITS);
+                    continue 'precision;
+                }
                 found.push(Root { place, status: Status::ExactlyOne, multiplicity });
             }
         }
@@ -169,6 +176,9 @@ impl Algebra for Coefficients<'_> {
             return Err(Error::new(Code::BadRequest, "the degree is too large").at("expr"));
         }
         self.0.spend((x.len() * y.len()) as u64)?;
+        if x.iter().chain(y).any(|c| c.bits() > MOST_BITS) {
+            return Err(Error::new(Code::BadRequest, "the coefficients are too long").at("expr"));
+        }
         let mut product = vec![Rational::new(); x.len() + y.len() - 1];
         for (i, c) in x.iter().enumerate() {
             for (j, d) in y.iter().enumerate() {

@@ -24,6 +24,9 @@ pub(super) struct Form {
 /// The most coefficients that a form may have.
 const MOST_COEFFICIENTS: usize = 200_000;
 
+/// The coefficients may have so many bits while they are multiplied.
+const MOST_BITS: u64 = 1 << 15;
+
 impl Form {
     fn size(degrees: &[usize]) -> usize {
         degrees.iter().fold(1usize, |size, d| size.saturating_mul(d + 1))
@@ -146,6 +149,9 @@ impl Polynomials<'_> {
     fn product(&self, x: &Form, y: &Form) -> Result<Form> {
         let degrees: Vec<usize> = x.degrees.iter().zip(&y.degrees).map(|(d, e)| d + e).collect();
         self.check(&degrees, x.coefficients.len().saturating_mul(y.coefficients.len()))?;
+        if x.coefficients.iter().chain(&y.coefficients).any(|c| c.bits() > MOST_BITS) {
+            return Err(Error::new(Code::Budget, "the coefficients are too long").at("expr"));
+        }
         let mut coefficients = vec![Rational::new(); Form::size(&degrees)];
         // Where the coefficients of a factor go in the product.
         let places = |form: &Form| -> Vec<usize> {

@@ -5,6 +5,7 @@
 //! again by itself: so a wrong certificate is refused there, and a right one is a proof.
 
 mod bernstein;
+mod lean;
 
 use std::fmt::Write;
 
@@ -95,26 +96,29 @@ impl Tree {
         }
     }
 
-    /// The text that the Lean package reads: `.` for a leaf, `(i a/b L R)` for a cut.
-    fn append_to(&self, out: &mut String) {
+    /// The text that the Lean package reads: `.` for a leaf, `(x a/b L R)` for a cut of the variable `x`.
+    /// A variable is called by its name, or by its number when that is no plain word.
+    pub fn text(&self, names: &[String]) -> String {
+        let mut out = String::new();
+        self.append_to(&mut out, names);
+        out
+    }
+
+    fn append_to(&self, out: &mut String, names: &[String]) {
         match self {
             Tree::Leaf => out.push('.'),
             Tree::Cut { variable, at, parts } => {
-                let _ = write!(out, "({variable} {}/{} ", at.numerator(), at.denominator());
-                parts[0].append_to(out);
+                let name = match names.get(*variable) {
+                    Some(name) if names.iter().all(|n| lean::is_word(n)) => name.clone(),
+                    _ => variable.to_string(),
+                };
+                let _ = write!(out, "({name} {}/{} ", at.numerator(), at.denominator());
+                parts[0].append_to(out, names);
                 out.push(' ');
-                parts[1].append_to(out);
+                parts[1].append_to(out, names);
                 out.push(')');
             }
         }
-    }
-}
-
-impl std::fmt::Display for Tree {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut text = String::new();
-        self.append_to(&mut text);
-        f.write_str(&text)
     }
 }
 
@@ -290,23 +294,29 @@ pub(super) fn answer_certify(request: &[u8], settings: &Settings, budget: &Budge
     let claim = Claim { expr: &query.expr, vars: &query.vars, relation, bound: &bound };
     let certified = claim.certify(&cuts, budget)?;
     let mut out = head(settings);
-    let (verdict, certificate, leaves) = match &certified {
-        Certified::Proved(tree) => ("proved", quoted(&tree.to_string()), tree.leaves().to_string()),
-        Certified::False(_) => ("false", "null".into(), "null".into()),
-        Certified::Unknown => ("unknown", "null".into(), "null".into()),
+    let names = query.expr.vars();
+    let none = || "null".to_string();
+    let (verdict, certificate, leaves, lean) = match &certified {
+        Certified::Proved(tree) => {
+            let lean = lean::theorem(&claim, names, tree);
+            let lean = lean.map_or_else(none, |text| quoted(&text));
+            ("proved", quoted(&tree.text(names)), tree.leaves().to_string(), lean)
+        }
+        Certified::False(_) => ("false", none(), none(), none()),
+        Certified::Unknown => ("unknown", none(), none(), none()),
     };
     let _ = write!(
         out,
-        r#","bound":"{bound}","certificate":{certificate},"claim":"{}","kind":"certify","leaves":{leaves},"status":"ok","tool":"arb_oracle","verdict":"{verdict}","vars":["#,
+        r#","bound":"{bound}","certificate":{certificate},"claim":"{}","kind":"certify","lean":{lean},"leaves":{leaves},"status":"ok","tool":"arb_oracle","verdict":"{verdict}","vars":["#,
         relation.name()
     );
-    for (i, name) in query.expr.vars().iter().enumerate() {
+    for (i, name) in names.iter().enumerate() {
         let _ = write!(out, "{}{}", if i > 0 { "," } else { "" }, quoted(name));
     }
     out.push_str(r#"],"witness":"#);
     match certified {
         Certified::False(point) => {
-            for (i, (name, x)) in query.expr.vars().iter().zip(point).enumerate() {
+            for (i, (name, x)) in names.iter().zip(point).enumerate() {
                 let _ = write!(out, "{}{}:\"{x}\"", if i > 0 { "," } else { "{" }, quoted(name));
             }
             out.push('}');

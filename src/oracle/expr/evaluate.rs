@@ -1,5 +1,6 @@
 //! Evaluation over a box, and the gradient by going backwards through the operations.
 
+use std::cmp::Ordering;
 use std::rc::Rc;
 
 use super::{Expr, Node, bad, constant_value, exact_value, function};
@@ -60,7 +61,7 @@ impl Expr {
         let mut all: Vec<Option<Rational>> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
             let value = self.exact_operation(node, |i| all[i].as_ref(), x);
-            let short = |q: &Rational| q.numerator().bits() + q.denominator().bits() <= EXACT_BITS;
+            let short = |q: &Rational| q.bits() <= EXACT_BITS;
             all.push(value.filter(short));
         }
         all.swap_remove(self.root)
@@ -92,8 +93,7 @@ impl Expr {
             Node::Div(i, j) => Some(get(*i)? * &get(*j)?.recip()?),
             Node::Power(i, n) => {
                 let x = get(*i)?;
-                let bits = x.numerator().bits() + x.denominator().bits();
-                let small = bits.checked_mul(n.unsigned_abs()).is_some_and(|size| size <= EXACT_BITS);
+                let small = x.bits().checked_mul(n.unsigned_abs()).is_some_and(|size| size <= EXACT_BITS);
                 let base = if *n < 0 { x.recip()? } else { x.clone() };
                 small.then(|| (0..n.unsigned_abs()).fold(Rational::from(1), |power, _| &power * &base))
             }
@@ -291,12 +291,15 @@ impl Evaluator<'_> {
                     give(*j, adjoint.neg())?;
                 }
                 Node::Mul(operands) => {
-                    for (k, i) in operands.iter().enumerate() {
-                        let mut part = adjoint.clone();
-                        for (_, j) in operands.iter().enumerate().filter(|(l, _)| *l != k) {
-                            part = part.mul(value(*j)?, bits)?;
-                        }
-                        give(*i, part)?;
+                    // Each gets the product of those before it and those behind it.
+                    let mut behind = vec![N::integer(1)];
+                    for i in operands[1..].iter().rev() {
+                        behind.push(behind[behind.len() - 1].mul(value(*i)?, bits)?);
+                    }
+                    let mut before = adjoint;
+                    for (i, behind) in operands.iter().zip(behind.iter().rev()) {
+                        give(*i, before.mul(behind, bits)?)?;
+                        before = before.mul(value(*i)?, bits)?;
                     }
                 }
                 Node::Div(i, j) => {
@@ -320,15 +323,21 @@ impl Evaluator<'_> {
                     let is_min = matches!(expr.nodes[index], Node::Min(_));
                     let chosen = value(index)?.value();
                     let zero = FloatInterval::integer(0);
-                    for (k, i) in operands.iter().enumerate() {
+                    // The ends that the others must keep clear of: the first two tell.
+                    let mut nearest: Vec<(&Dyadic, usize)> = Vec::with_capacity(operands.len());
+                    for i in operands {
+                        let y = value(*i)?.value();
+                        nearest.push((if is_min { &y.lo } else { &y.hi }, *i));
+                    }
+                    nearest.sort_by(|(x, _), (y, _)| {
+                        let order = x.partial_cmp(y).unwrap_or(Ordering::Equal);
+                        if is_min { order } else { order.reverse() }
+                    });
+                    for i in operands {
                         let x = value(*i)?.value();
                         let never = if is_min { x.lo > chosen.hi } else { x.hi < chosen.lo };
-                        let mut others = operands.iter().enumerate().filter(|(l, _)| *l != k);
-                        let always = others.all(|(_, j)| {
-                            value(*j)
-                                .map(N::value)
-                                .is_some_and(|y| if is_min { x.hi < y.lo } else { x.lo > y.hi })
-                        });
+                        let others = nearest.iter().take(2).find(|(_, j)| j != i);
+                        let always = others.is_none_or(|(y, _)| if is_min { x.hi < **y } else { x.lo > **y });
                         if always {
                             give(*i, adjoint.clone())?;
                         } else if !never {

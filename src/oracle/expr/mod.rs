@@ -14,7 +14,7 @@ mod text;
 pub(super) use evaluate::Evaluator;
 pub(super) use rational::Algebra;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::constants::{CONSTANTS, constant};
 use super::functions::{FUNCTIONS, Function};
@@ -183,6 +183,11 @@ impl Builder {
 
     fn number_index(&mut self, value: Interval) -> usize {
         let numbers = &mut self.numbers;
+        if !value.is_point() {
+            // Each place at which a ball is written is a number of its own.
+            numbers.push(value);
+            return numbers.len() - 1;
+        }
         *self.number_seen.entry(format!("{} {}", value.lo, value.hi)).or_insert_with(|| {
             numbers.push(value);
             numbers.len() - 1
@@ -252,12 +257,18 @@ impl Builder {
                 [] => Err(expects(2)),
                 [x] => Ok(*x),
                 [x, y] if op == "add" || op == "mul" => self.binary(op, *x, *y),
-                _ => self.add(match op {
-                    "add" => Node::Add(args.into()),
-                    "mul" => Node::Mul(args.into()),
-                    "min" => Node::Min(args.into()),
-                    _ => Node::Max(args.into()),
-                }),
+                _ if op == "add" => self.add(Node::Add(args.into())),
+                _ if op == "mul" => self.add(Node::Mul(args.into())),
+                _ => {
+                    let mut different: Vec<usize> = Vec::with_capacity(args.len());
+                    let mut seen = HashSet::new();
+                    different.extend(args.iter().filter(|i| seen.insert(**i)));
+                    match different.as_slice() {
+                        [x] => Ok(*x),
+                        _ if op == "min" => self.add(Node::Min(different.into())),
+                        _ => self.add(Node::Max(different.into())),
+                    }
+                }
             },
             "if_lt" | "if_le" => match <[usize; 4]>::try_from(args) {
                 Ok(operands) => self.add(Node::If { or_equal: op == "if_le", operands }),
@@ -284,8 +295,7 @@ impl Builder {
 
     fn binary(&mut self, op: &str, x: usize, y: usize) -> Result<usize> {
         if let (Some(p), Some(q)) = (self.point(x), self.point(y)) {
-            let size = |q: &Rational| q.numerator().bits() + q.denominator().bits();
-            if size(p) + size(q) <= FOLD_BITS {
+            if p.bits() + q.bits() <= FOLD_BITS {
                 let folded = match op {
                     "add" => Some(p + q),
                     "sub" => Some(p - q),
@@ -340,7 +350,7 @@ fn function(index: usize) -> &'static Function {
 
 /// The exact value of a function at a point, where that is known.
 fn exact_value(f: &Function, q: &Rational) -> Option<Rational> {
-    let short = q.numerator().bits() + q.denominator().bits() <= FOLD_BITS;
+    let short = q.bits() <= FOLD_BITS;
     let defined = short && f.admits(&Interval::point(q.clone()), 64).is_ok_and(|defined| defined);
     if defined { (f.exact)(q) } else { None }
 }

@@ -22,6 +22,20 @@ pub(in crate::oracle) trait Algebra {
     fn mul(&self, x: &Self::Value, y: &Self::Value) -> Result<Self::Value>;
     /// The reciprocal.
     fn inv(&self, x: &Self::Value) -> Result<Self::Value>;
+    /// The power.
+    fn power(&self, x: &Self::Value, n: u64) -> Result<Self::Value> {
+        let (mut result, mut square, mut left) = (self.number(&Rational::from(1)), x.clone(), n);
+        while left > 0 {
+            if left % 2 == 1 {
+                result = self.mul(&result, &square)?;
+            }
+            left /= 2;
+            if left > 0 {
+                square = self.mul(&square, &square)?;
+            }
+        }
+        Ok(result)
+    }
 }
 
 /// Exact values with their exact slopes along one variable.
@@ -83,13 +97,6 @@ impl Expr {
         node: &Node,
         get: impl Fn(usize) -> std::result::Result<A::Value, Rc<Error>>,
     ) -> std::result::Result<A::Value, Rc<Error>> {
-        let power = |x: &A::Value, n: u64| -> Result<A::Value> {
-            let mut result = a.number(&Rational::from(1));
-            for _ in 0..n {
-                result = a.mul(&result, x)?;
-            }
-            Ok(result)
-        };
         let foreign = |what: &str| {
             let message = format!("{what} is not rational; certificates are for + - * / and integer powers");
             Rc::new(Error::new(Code::BadRequest, message).at("expr"))
@@ -104,11 +111,11 @@ impl Expr {
             Node::Mul(operands) => fold(operands, get, |x, y| a.mul(x, y))?,
             Node::Div(i, j) => a.mul(&get(*i)?, &a.inv(&get(*j)?)?)?,
             Node::Power(i, n) => {
-                let result = power(&get(*i)?, n.unsigned_abs())?;
+                let result = a.power(&get(*i)?, n.unsigned_abs())?;
                 if *n < 0 { a.inv(&result)? } else { result }
             }
             Node::Apply(f, i) => match function(*f).name {
-                "sqr" => power(&get(*i)?, 2)?,
+                "sqr" => a.power(&get(*i)?, 2)?,
                 "inv" => a.inv(&get(*i)?)?,
                 "neg" => a.neg(&get(*i)?),
                 name => return Err(foreign(name)),

@@ -8,9 +8,9 @@ import LeanOracle.Certify.Claim
 /-!
 # Inequalities with certificates
 
-Is `x * (1 - x) ≤ 1 / 4` on `[0, 1]`? The oracle may say so, but that is no proof. Here it says *why*:
-it proposes a certificate, which is how to cut the interval, and the kernel of Lean checks that on each
-part the coefficients of a polynomial have the right signs.
+Is `x * (1 - x) ≤ 1 / 4` on `[0, 1]`? The oracle may say so, but that is no proof. Here it says
+*why*: it proposes a certificate, which is how to cut the interval, and the kernel of Lean checks
+that on each part the coefficients of a polynomial have the right signs.
 
 * `LeanOracle.Certify.Claim`: how to state and prove such a claim, about polynomials and quotients of
   polynomials in several variables, over boxes with rational ends; bounds of roots.
@@ -23,7 +23,8 @@ The claims are about `Frac`. Integers are among them, by `Frac.ofInt` and theore
 `Frac.ofInt_le`. For Lean's `Rat` there are no theorems here, because those of its arithmetic differ
 between releases.
 
-A certificate exists when the claim holds with something to spare everywhere, but for corners of the
-parts: where a claim holds with equality at an inner point, that point must be on a cut, and so must be
-rational. The coefficients come closer to the values as the square of the size of the parts.
+A claim that holds strictly on the whole box, ends included, has a certificate, because the
+coefficients come closer to the values as the square of the size of the parts. A claim that holds with
+equality at an inner point can have one only if that point lies on cuts, so its coordinates there
+must be rational.
 -/

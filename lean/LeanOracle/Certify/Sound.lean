@@ -327,9 +327,10 @@ theorem residue (m : Nat) (a : Int) : Cong (m + 1) (residue m a : Nat) a := by
 end Cong
 
 /-- The polynomial takes the value `y` at the `u i` and `v i`, and is computed right for
-coefficients of the sizes and powers that are given. -/ def Form.Models (n : Nat) (t u v : Nat →
-Frac) (m : Nat) (x w a b : Nat → Nat) (p : Form) (d : Nat → Nat) (y : Frac) : Prop := ∃ c, Rep n t u
-v d (p.size a b) c y ∧ Cong (m + 1) (p.eval m x w : Nat) c
+coefficients of the sizes and powers that are given. -/
+def Form.Models (n : Nat) (t u v : Nat → Frac) (m : Nat) (x w a b : Nat → Nat) (p : Form)
+    (d : Nat → Nat) (y : Frac) : Prop :=
+  ∃ c, Rep n t u v d (p.size a b) c y ∧ Cong (m + 1) (p.eval m x w : Nat) c
 
 namespace Form.Models
 

@@ -3,6 +3,7 @@ Copyright (c) 2026 The lean-oracle authors. Released under Apache 2.0 license as
 file LICENSE.
 -/
 import LeanOracle
+import Tests.Certify
 
 /-!
 # Run-time tests
@@ -876,13 +877,19 @@ def panicTests : TestM Unit := do
   else
     refusedJson "the panic request" request .badRequest
 
+/-! ### Certificates -/
+
+def certifyTests : TestM Unit := do
+  for (name, wrong) in Certify.all do
+    check name wrong.isEmpty s!"{wrong.take 3}"
+
 /-- Every group of tests. -/
 def groups : List (String × TestM Unit) :=
   [("balls", ballTests), ("enclosures", enclosureTests), ("integers", integerTests),
     ("refusals", refusalTests), ("json", jsonTests), ("load", loadTests),
     ("expressions", expressionTests), ("questions", questionTests), ("batches", batchTests),
     ("jobs", jobTests), ("kinds", kindTests), ("torchlean", torchLeanTests),
-    ("panics", panicTests)]
+    ("certificates", certifyTests), ("panics", panicTests)]
 
 end Tests
 

@@ -28,9 +28,6 @@ theorem ofInt_inj {a b : Int} (h : ofInt a = ofInt b) : a = b :=
 theorem div_mul_cancel {x y : Frac} (h : y ≠ 0) : x / y * y = x := by
   rw [div_eq_mul_inv, Frac.mul_assoc, Frac.mul_comm y.inv, mul_inv_cancel h, Frac.mul_one]
 
-theorem mul_div_mul_comm (x y z w : Frac) : x / y * (z / w) = x * z * (y.inv * w.inv) := by
-  rw [div_eq_mul_inv, div_eq_mul_inv]; ac_rfl
-
 theorem inv_mul (x y : Frac) : (x * y).inv = x.inv * y.inv := by
   by_cases hx : x = 0
   · rw [hx, Frac.zero_mul, Frac.inv_zero, Frac.zero_mul]

@@ -4,6 +4,7 @@ file LICENSE.
 -/
 import LeanOracle.Arb
 import LeanOracle.Ball
+import LeanOracle.Certify
 import LeanOracle.Expr
 import LeanOracle.Matrix
 import LeanOracle.Questions

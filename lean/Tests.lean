@@ -4,6 +4,7 @@ file LICENSE.
 -/
 import LeanOracle
 import Tests.Arithmetic
+import Tests.Certify
 import Tests.Harness
 import Tests.Malformed
 import Tests.Matrices
@@ -885,6 +886,12 @@ def panicTests : TestM Unit := do
   else
     refusedJson "the panic request" request .badRequest
 
+/-! ### Certificates -/
+
+def certifyTests : TestM Unit := do
+  for (name, wrong) in Certify.all do
+    check name wrong.isEmpty s!"{wrong.take 3}"
+
 /-- Every group of tests. -/
 def groups : List (String × TestM Unit) :=
   [("balls", ballTests), ("fractions", fractionTests), ("arithmetic", arithmeticTests),
@@ -893,7 +900,8 @@ def groups : List (String × TestM Unit) :=
     ("json", jsonTests), ("load", loadTests),
     ("expressions", expressionTests), ("questions", questionTests), ("batches", batchTests),
     ("jobs", jobTests), ("kinds", kindTests), ("torchlean", torchLeanTests),
-    ("compat", TorchLean.compatTests), ("cache", cacheTests), ("panics", panicTests)]
+    ("compat", TorchLean.compatTests), ("cache", cacheTests), ("certificates", certifyTests),
+    ("panics", panicTests)]
 
 end Tests
 

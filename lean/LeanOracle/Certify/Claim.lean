@@ -2,57 +2,32 @@
 Copyright (c) 2026 The lean-oracle authors. Released under Apache 2.0 license as described in the
 file LICENSE.
 -/
-import LeanOracle.Certify.Check
+import LeanOracle.Certify.Sound
 
 /-!
 # Claims about fractions
 
-With `open LeanOracle.Certify`, a claim about fractions is proved by naming two hypotheses for each
-variable, its lower and its upper bound, and a certificate:
+With `open scoped LeanOracle.Certify`, a claim about fractions is proved by naming two hypotheses
+for each variable, its lower and its upper bound, and a certificate:
 
 ```
-theorem parabola (x : Frac) (h₀ : 0 ≤ x) (h₁ : x ≤ 1) : x * (1 - x) ≤ 1 / 4 :=
+example (x : Frac) (h₀ : 0 ≤ x) (h₁ : x ≤ 1) : x * (1 - x) ≤ 1 / 4 :=
   certify [h₀ h₁] (.split 0 1 2 .leaf .leaf)
 ```
 
-The claim is one of `a ≤ b`, `a < b`, `a ≥ b`, `a > b`, `a ≠ b`. Both sides are made of the variables,
-numbers, `+`, `-`, `*`, `/` and `^`; the bounds of the variables are numbers. A number is an integer
-or a fraction such as `-1 / 3`. A variable is any term of type `Frac`, for example an integer `↑k`;
-only where it occurs in the claim must it be written as in the bounds. Any proofs may stand for the
-hypotheses: `(Frac.le_of_lt h)` where `h` is strict. If no cut is needed, the certificate can be left
-out.
+The claim is one of `a ≤ b`, `a < b`, `a ≥ b`, `a > b`, `a ≠ b`. Both sides are made of the
+variables, numbers, `+`, `-`, `*`, `/` and `^`; the bounds of the variables are numbers. A number is
+an integer or a fraction such as `-1 / 3`. A variable is any term of type `Frac`, for example an
+integer `↑k`; only where it occurs in the claim must it be written as in the bounds. Any proofs may
+stand for the hypotheses: `(Frac.le_of_lt h)` where `h` is strict. If no cut is needed, the
+certificate can be left out.
 
-Type classes find the expression (`Reify`), and the kernel evaluates the checker.
-`prove (.cons h₀ h₁ .nil) tree (by native_decide)` has it compiled instead, which is faster for large
-certificates; the theorem then rests on the compiler too, and `#print axioms` says so.
+Type classes find the expression (`Reify`), and the kernel evaluates the checker. `prove (.cons h₀
+h₁ .nil) tree (by native_decide)` has it compiled instead, which is faster for large certificates;
+the theorem then rests on the compiler too, and `#print axioms` says so.
 -/
 
 namespace LeanOracle
-
-namespace Frac
-
-theorem div_one (x : Frac) : x / 1 = x := by
-  have := div_mul_cancel (x := x) (y := 1) (by decide)
-  rwa [Frac.mul_one] at this
-
-theorem div_div (x y z : Frac) : x / y / z = x / (y * z) := by
-  rw [div_eq_mul_inv, div_eq_mul_inv, div_eq_mul_inv, inv_mul, Frac.mul_assoc]
-
-theorem neg_div (x y : Frac) : -x / y = -(x / y) := by
-  rw [div_eq_mul_inv, div_eq_mul_inv, Frac.neg_mul]
-
-theorem mk_eq_div (p : Int) (q : Nat) (hq : 0 < q) : mk p q hq = ofInt p / ofInt q := by
-  have ne : ofInt q ≠ 0 := fun e => by
-    have := ofInt_inj (b := 0) e
-    omega
-  have e : mk p q hq * ofInt q = ofInt p := by
-    show mk p q hq * mk q 1 = mk p 1
-    rw [mk_mul_mk, mk_eq]
-    show p * q * 1 = p * ((q * 1 : Nat) : Int)
-    rw [Nat.mul_one, Int.mul_one]
-  rw [← e, div_eq_mul_inv, Frac.mul_assoc, mul_inv_cancel ne, Frac.mul_one]
-
-end Frac
 
 namespace Certify
 
@@ -74,7 +49,7 @@ instance (n : Nat) [h : Lit a p q] : Lit (a / no_index (OfNat.ofNat n)) p (q * n
 /-- `a` is entry number `i` of `vars`. -/
 class Index (vars : List Frac) (a : Frac) (i : outParam Nat) : Prop where
   /-- It is. -/
-  eq : get 0 vars i = a
+  eq : nth 0 vars i = a
 
 instance : Index (a :: vars) a 0 := ⟨rfl⟩
 instance (priority := low) [h : Index vars a i] : Index (b :: vars) a (i + 1) := ⟨h.eq⟩
@@ -82,7 +57,7 @@ instance (priority := low) [h : Index vars a i] : Index (b :: vars) a (i + 1) :=
 /-- `a` is the value of `e` at `vars`. -/
 class Reify (vars : List Frac) (a : Frac) (e : outParam Term) : Prop where
   /-- It is. -/
-  eq : e.eval (get 0 vars) = a
+  eq : e.eval (nth 0 vars) = a
 
 section
 
@@ -103,7 +78,7 @@ instance (priority := high + 1) [h : Index vars a i] : Reify vars a (.var i) := 
 /-- `P` says that `e` at `vars` is nonnegative, positive or not zero, according to `rel`. -/
 class Claim (vars : List Frac) (P : Prop) (rel : outParam Rel) (e : outParam Term) : Prop where
   /-- It does. -/
-  of : rel.Holds (e.eval (get 0 vars)) → P
+  of : rel.Holds (e.eval (nth 0 vars)) → P
 
 section
 
@@ -126,7 +101,7 @@ def Side.between (p : Int) (q : Nat) (r : Int) (s : Nat) : Side :=
   ⟨p * (s / g : Nat), r * (q / g : Nat), q * (s / g)⟩
 
 /-- The variables are in the box. -/
-def Within (vars : List Frac) (box : Box) : Prop := box.valid = true → box.Mem (get 0 vars)
+def Within (vars : List Frac) (box : Box) : Prop := box.valid = true → box.Mem (nth 0 vars)
 
 /-- No variables. -/
 theorem Within.nil : Within [] [] := fun _ _ h => absurd h (Nat.not_lt_zero _)
@@ -192,19 +167,6 @@ theorem roots_between {f : Frac → Frac} {a lo hi b : Frac}
 def rootCheck (k : Nat) (lo q hi : Frac) : Bool :=
   decide (k ≠ 0) && (decide (lo ≤ 0 ∨ lo ^ k ≤ q) && (decide (0 ≤ hi) && decide (q ≤ hi ^ k)))
 
-theorem pow_lt {x y : Frac} (hx : 0 ≤ x) (h : x < y) {k : Nat} (hk : k ≠ 0) : x ^ k < y ^ k := by
-  cases k with
-  | zero => exact absurd rfl hk
-  | succ k =>
-    have hy : 0 < y := Frac.lt_of_le_of_lt hx h
-    refine Frac.lt_of_le_of_lt (y := y ^ k * x) ?_ ?_
-    · exact Frac.mul_le_mul_of_nonneg_right
-        (Frac.pow_le_pow_left hx (Frac.le_of_lt h) k) hx
-    · intro c
-      have c : y ^ k * y ≤ y ^ k * x := c
-      rw [Frac.mul_comm (y ^ k), Frac.mul_comm (y ^ k)] at c
-      exact h ((Frac.mul_le_mul_iff_right (Frac.pow_pos hy k)).1 c)
-
 /-- A nonnegative number is between the bounds if its power is `q`: with `k = 2`, bounds of a square
 root. -/
 theorem root_mem {k : Nat} {lo q hi y : Frac} (hy : 0 ≤ y) (h : y ^ k = q)
@@ -216,10 +178,10 @@ theorem root_mem {k : Nat} {lo q hi y : Frac} (hy : 0 ≤ y) (h : y ^ k = q)
   have h₂ := of_decide_eq_true h₂
   have h₃ := of_decide_eq_true h₃
   subst h
-  refine ⟨Frac.not_lt.1 fun c => ?_, Frac.not_lt.1 fun c => pow_lt h₂ c h₀ h₃⟩
+  refine ⟨Frac.not_lt.1 fun c => ?_, Frac.not_lt.1 fun c => Frac.pow_lt_pow h₂ c h₀ h₃⟩
   rcases of_decide_eq_true h₁ with z | z
   · exact Frac.lt_irrefl _ (Frac.lt_of_le_of_lt hy (Frac.lt_of_lt_of_le c z))
-  · exact pow_lt hy c h₀ z
+  · exact Frac.pow_lt_pow hy c h₀ z
 
 end Certify
 

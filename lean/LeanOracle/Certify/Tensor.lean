@@ -12,27 +12,15 @@ numbers `u` and `v`: a list `[c₀, …, c_d]` stands for `∑ c_k * u ^ k * v ^
 variables the coefficients are such lists again; that is a `Tensor`. If `u` and `v` are nonnegative
 and all coefficients are, so is the value.
 
-The checker never holds a tensor. It holds *one* integer, the value at `v = 1` and a large power of
-two for `u`: sums and products of tensors are then sums and products of integers, which the kernel
-leaves to its library for large integers. The coefficients are the digits of that integer, as long
-as none is too large, and so can be read off at the end. This file proves it: `Rep` says that an
-integer is the packed form of a tensor with a given value, and `Rep.nonneg` that the value is
-nonnegative if the digits are.
+The checker never holds a tensor. It holds *one* integer, the value at `v = 1` and a large number
+for `u`, a power of a base: sums and products of tensors are then sums and products of integers,
+which the kernel leaves to its library for large integers. The coefficients are the digits of that
+integer, as long as none is too large, and so can be read off at the end. This file proves it: `Rep`
+says that an integer is the packed form of a tensor with a given value, and `Rep.nonneg` that the
+value is nonnegative if the digits are.
 -/
 
 namespace LeanOracle
-
-namespace Frac
-
-theorem one_pow (n : Nat) : (1 : Frac) ^ n = 1 := by
-  induction n with
-  | zero => rfl
-  | succ n ih => rw [pow_succ, ih, Frac.mul_one]
-
-theorem ofInt_inj {a b : Int} (h : ofInt a = ofInt b) : a = b :=
-  Int.le_antisymm (ofInt_le.1 (Frac.le_of_eq h)) (ofInt_le.1 (Frac.le_of_eq h.symm))
-
-end Frac
 
 namespace Certify
 
@@ -40,8 +28,9 @@ namespace Certify
 
 The kernel takes a fifth of the time for a function that is defined by a recursor, and for `Nat.mul`
 instead of `*`. What it has to compute often is written that way, by the functions of this section
-and `Tree.fold`. The compiler does not know recursors, so it is told of the same functions by
-equations, and of a theorem that they are the same. -/
+and `Tree.fold`. (`Nat.log2` is not used, because the kernel unfolds it.) The compiler does not know
+recursors, so it is told of the same functions by equations, and of a theorem that they are the
+same. -/
 
 /-- `f` of `f` of …, `k` times, of `x`. -/
 noncomputable def iterate (f : α → α) (x : α) (k : Nat) : α :=
@@ -106,7 +95,8 @@ theorem zip_length (add : α → α → α) (l m : List α) (k : Nat) (hl : l.le
     | cons b m =>
       cases k with
       | zero => exact absurd hl (Nat.not_succ_le_zero _)
-      | succ k => exact Nat.succ_le_succ (ih m k (Nat.le_of_succ_le_succ hl) (Nat.le_of_succ_le_succ hm))
+      | succ k => exact Nat.succ_le_succ (ih m k (Nat.le_of_succ_le_succ hl)
+        (Nat.le_of_succ_le_succ hm))
 
 theorem zip_mem {add : α → α → α} {p : α → Prop} (h : ∀ a b, p a → p b → p (add a b))
     (l m : List α) (hl : ∀ a ∈ l, p a) (hm : ∀ a ∈ m, p a) : ∀ a ∈ zip add l m, p a := by
@@ -120,7 +110,8 @@ theorem zip_mem {add : α → α → α} {p : α → Prop} (h : ∀ a b, p a →
       cases hc with
       | head => exact h a b (hl a (List.Mem.head _)) (hm b (List.Mem.head _))
       | tail _ hc =>
-        exact ih m (fun x hx => hl x (List.Mem.tail _ hx)) (fun x hx => hm x (List.Mem.tail _ hx)) c hc
+        exact ih m (fun x hx => hl x (List.Mem.tail _ hx))
+          (fun x hx => hm x (List.Mem.tail _ hx)) c hc
 
 theorem homVal_zip {f : α → Frac} {add : α → α → α} (h : ∀ a b, f (add a b) = f a + f b)
     (u v : Frac) (d : Nat) (l m : List α) :
@@ -444,7 +435,8 @@ def ofDigits (b : Int) : List Int → Int
 
 /-- Whether the `k` lowest digits of `x` in base `b` are below `h`. -/
 def digitsBelow (b h k x : Nat) : Bool :=
-  iterate (fun next x => cond (Nat.ble h (Nat.mod x b)) false (next (Nat.div x b))) (fun _ => true) k x
+  iterate (fun next x => cond (Nat.ble h (Nat.mod x b)) false (next (Nat.div x b)))
+    (fun _ => true) k x
 
 theorem ofDigits_append (b : Int) (l m : List Int) :
     ofDigits b (l ++ m) = ofDigits b l + b ^ l.length * ofDigits b m := by
@@ -605,7 +597,8 @@ theorem linear {n i : Nat} (hi : i < n) {t : Nat → Frac} (u v : Nat → Frac) 
     Rep n t u v (Tensor.unit i) (a.natAbs + b.natAbs) (a + b * ti)
       (Frac.ofInt a * v i + Frac.ofInt b * u i) := by
   refine ⟨Tensor.linear i a b n, (Tensor.linear_spec i a b n t v hi).1,
-    Nat.le_of_eq (Tensor.linear_spec i a b n t v hi).2.1, ?_, (Tensor.linear_spec i a b n _ _ hi).2.2⟩
+    Nat.le_of_eq (Tensor.linear_spec i a b n t v hi).2.1, ?_,
+    (Tensor.linear_spec i a b n _ _ hi).2.2⟩
   rw [(Tensor.linear_spec i a b n _ _ hi).2.2, Frac.mul_one, h, Frac.ofInt_add, Frac.ofInt_mul]
 
 variable {n : Nat} {t u v : Nat → Frac} {d e : Nat → Nat} {s r : Nat} {x z : Int} {y w : Frac}

@@ -891,6 +891,10 @@ def panicTests : TestM Unit := do
 def certifyTests : TestM Unit := do
   for (name, wrong) in Certify.all do
     check name wrong.isEmpty s!"{wrong.take 3}"
+  for (what, div, seed) in [("polynomials", false, 5), ("quotients", true, 6)] do
+    let (n, wrong) ← Certify.native div 100 seed
+    check s!"{n} claims about {what} are proved by certificates of the native side"
+      (wrong.isEmpty && 50 ≤ n) s!"{wrong.take 3}"
 
 /-- Every group of tests. -/
 def groups : List (String × TestM Unit) :=

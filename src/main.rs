@@ -134,9 +134,15 @@ struct Arb {
 }
 
 fn main() -> ExitCode {
-    // A negative number is not a flag: with a space before it, which numbers may have, clap agrees.
+    // A negative number or an expression is not a flag: with a space before it, which they may have, clap
+    // agrees.
     let arguments = std::env::args_os().map(|a| match a.to_str().map(str::as_bytes) {
         Some([b'-', b'0'..=b'9' | b'.', ..]) => format!(" {}", a.to_string_lossy()).into(),
+        Some([b'-', first, rest @ ..])
+            if !b"-o".contains(first) && rest.iter().any(|c| b"^*/+-(".contains(c)) =>
+        {
+            format!(" {}", a.to_string_lossy()).into()
+        }
         _ => a,
     });
     match Cli::parse_from(arguments).command {

@@ -701,6 +701,7 @@ fn certify_prints_a_theorem() {
     let theorem = "theorem claim (x : Frac) (l₁ : 0 ≤ x) (h₁ : x ≤ 1) :\n    x * (1 - x) ≤ 1 / 4 :=\n  \
                    certify [l₁ h₁] (.split 0 1 2 .leaf .leaf)\n";
     assert!(shown.out.ends_with(theorem), "{shown:?}");
+    assert!(run(&["certify", "-x^2", "<=", "0", "x=-1..1"]).out.contains("-x ^ 2 ≤ 0"));
     assert_eq!(run(&["certify", "x*(1-x)", "<", "1/4", "x=0..1"]).out, "false, where x = 1/2\n");
     let found = run(&["certify", "x^2", "upper", "x=-2..1", "--json"]).out;
     let found: Value = serde_json::from_str(&found).unwrap_or_else(|e| panic!("{e}: {found}"));

@@ -187,7 +187,7 @@ def answers : List String :=
   let x := Term.var 0
   let q := question .le (1 / 4 - x * (1 - x)) [⟨0, 1, 1⟩]
   let answer (certificate : String) : Option Certificate :=
-    match Lean.Json.parse ("{\"certificate\": \"" ++ certificate ++ "\", \"leaves\": 9}") >>= q.read with
+    match Lean.Json.parse ("{\"verdict\": \"proved\", \"certificate\": \"" ++ certificate ++ "\", \"leaves\": 9}") >>= q.read with
     | .ok c => some c
     | .error _ => none
   let cases : List (String × Bool) :=
@@ -198,6 +198,30 @@ def answers : List String :=
      ("the request", q.request.compress.length > 0 && (q.request.getObjVal? "claim").toOption
        == some (Lean.Json.str "ge"))]
   cases.filterMap fun (name, right) => if right then none else some name
+
+/-- Asks the native side about the least value of random expressions, and then for certificates that
+they are above a little less, and that they are not above a little more. The count of the first, and
+what went wrong. -/
+def native (div : Bool) (count seed : Nat) : IO (Nat × List String) := do
+  let (cases, _) := ((List.range count).mapM fun k => do
+    let vars := k % 2 + 1
+    return (← expr vars div 3, ← box vars)).run seed
+  let mut proved := 0
+  let mut wrong := []
+  for (e, box) in cases do
+    let names := (List.range box.length).map fun i => s!"x{i}"
+    let sides := (names.zip box).map fun (name, s) => (name, s!"{s.lo}/{s.den}", s!"{s.hi}/{s.den}")
+    let .ok r ← Arb.rangeE (e.toExpr names) sides { digits := 6, maxNodes := some 300000 } | continue
+    unless r.tight && r.outputBall.exp ≤ 0 do continue
+    let lo := r.outputBall.lo
+    let least := Term.num lo.num (10 ^ (-lo.exp).toNat)
+    match ← certifyE .le (e - least + 1 / 50) box (maxNodes := some 1000000) with
+    | .ok _ => proved := proved + 1
+    | .error err => wrong := s!"not proved: {repr e} on {repr box}: {err}" :: wrong
+    let least := Term.num (r.outputBall.lo.num + 1) (10 ^ (-lo.exp).toNat)
+    if let .ok c ← certifyE .lt (e - least - 1 / 50) box (maxNodes := some 100000) then
+      wrong := s!"proved: {repr e} on {repr box} by {c.tree}" :: wrong
+  return (proved, wrong)
 
 /-- All tests: a name, and what went wrong. -/
 def all : List (String × List String) :=

@@ -19,7 +19,7 @@ answer has the certificate in the compact form, in which variables are called by
 the number of its leaves:
 
 ```
-{"status": "ok", "certificate": "(x 1/2 . .)", "leaves": 2}
+{"status": "ok", "verdict": "proved", "certificate": "(x 1/2 . .)", "leaves": 2}
 ```
 -/
 
@@ -76,6 +76,10 @@ def question (rel : Rel) (e : Term) (box : Box) (timeoutMs maxNodes : Option Nat
         ("expr", (e.toExpr names).toJson), ("claim", Json.str claim), ("bound", Json.str "0")]
         ++ limit "timeout_ms" timeoutMs ++ limit "max_nodes" maxNodes
     read := fun j => do
+      match ← Arb.jsonToString (← j.getObjVal? "verdict") with
+      | "proved" => pure ()
+      | "false" => throw s!"The claim is false at {(← j.getObjVal? "witness").compress}"
+      | _ => throw "Neither a certificate nor a point at which the claim is false was found"
       let tree ← Tree.ofText (← Arb.jsonToString (← j.getObjVal? "certificate")) names
       unless box.valid && check rel e box tree do
         throw s!"Expected certificate of the claim, got '{tree}'"

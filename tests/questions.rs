@@ -548,3 +548,82 @@ fn rational_extrema_are_exact() {
         }
     }
 }
+
+/// Intervals narrower than the working precision, around ends that no binary number is.
+#[test]
+fn thin_intervals_are_not_taken_for_points() {
+    let ends_of = |expr: &str, lo: &str, hi: &str, bits: u32| {
+        let a = ask(json!({"kind": "range", "expr": expr, "vars": vars(&[("x", lo, hi)]), "digits": 10, "prec_bits": bits}))
+            .unwrap_or_else(|e| panic!("{expr}: {e}"));
+        (a["output"]["lo"].as_str().unwrap().to_string(), a["output"]["hi"].as_str().unwrap().to_string(), a)
+    };
+    let (lo, _, a) = ends_of("-x", "0.1", "0.1000000000000000000000000000000000000001", 64);
+    assert_eq!(lo, "-0.1000000001", "{a}");
+    let (lo, hi, a) = ends_of("abs(x - 1/2)", "0.499999999999999999999999999999", "0.5", 64);
+    assert!(lo == "0" && hi.parse::<f64>().unwrap() >= 1e-30, "{a}");
+    // The least value is at a point in the cell of the upper end.
+    let (lo, _, a) = ends_of(
+        "abs(3*x - 1 + 1/36893488147419103232)",
+        "9223372036854775805/27670116110564327424",
+        "1/3",
+        64,
+    );
+    assert_eq!(lo, "0", "{a}");
+    let (_, hi, a) = ends_of("x^2*(1 - x)", "[0.1 +/- 1e-70]", "[0.1 +/- 1e-70]", 200);
+    assert_eq!(hi, "0.009000000001", "{a}");
+}
+
+#[test]
+fn zeros_that_agree_in_many_digits_are_told_apart() {
+    for (expr, digits) in
+        [("(x-1)*(x-1-1e-80)", 10), ("(x-1/3)*(x-1/3-1e-80)", 10), ("exp(x)*(x-1)*(x-1.01)", 2)]
+    {
+        let a =
+            ask(json!({"kind": "roots", "expr": expr, "vars": vars(&[("x", "0", "2")]), "digits": digits}))
+                .unwrap();
+        let roots = a["roots"].as_array().unwrap();
+        assert_eq!((roots.len(), &a["complete"]), (2, &json!(true)), "{expr}: {a}");
+        // Decimals of one number of digits in plain notation are in the order of their texts.
+        let (hi, lo) = (roots[0]["place"]["hi"].as_str().unwrap(), roots[1]["place"]["lo"].as_str().unwrap());
+        assert!(hi < lo, "{expr}: {hi} and {lo}");
+    }
+}
+
+#[test]
+fn every_ball_that_is_written_is_a_number_of_its_own() {
+    let x = vars(&[("x", "0", "1")]);
+    let out = |expr: Value| ends(&ask(json!({"kind": "expr", "expr": expr, "vars": x})).unwrap()["output"]);
+    let ball = json!({"const": "[0 +/- 1]"});
+    assert_eq!(out(json!({"op": "mul", "args": [ball, ball]})), (-1.0, 1.0));
+    assert_eq!(out(json!({"op": "if_lt", "args": [ball, ball, {"const": 1}, {"const": 2}]})), (1.0, 2.0));
+    let shared = json!({"let": {"b": ball}, "in": {"op": "mul", "args": [{"var": "b"}, {"var": "b"}]}});
+    assert_eq!(out(shared), (0.0, 1.0));
+}
+
+/// What the whole box shows is not lost when a part of it is too small for a function.
+#[test]
+fn parts_that_fail_keep_what_is_known() {
+    let request = |level: &str| {
+        json!({"kind": "expr", "expr": "exp(y*exp(1e8*min(x,0)))", "digits": 10, "level": level,
+            "vars": vars(&[("x", "-2", "1"), ("y", "-1", "1")])})
+    };
+    for level in ["fast", "default", "tight"] {
+        let a = ask(request(level)).unwrap_or_else(|e| panic!("{level}: {e}"));
+        let (lo, hi) = ends(&a["output"]);
+        assert!((lo - (-1f64).exp()).abs() < 1e-9 && (hi - 1f64.exp()).abs() < 1e-8, "{level}: {a}");
+    }
+}
+
+/// Exact arithmetic on the way to a better method gives up before it takes long.
+#[test]
+fn huge_exact_numbers_do_not_hold_up_an_answer() {
+    let x = vars(&[("x", "0", "1")]);
+    let a =
+        ask(json!({"kind": "roots", "expr": "x - 3^3000000/3^3000001", "vars": x, "digits": 10})).unwrap();
+    let place = ends(&a["roots"][0]["place"]);
+    assert!((place.0 - 1.0 / 3.0).abs() < 1e-9 && (place.1 - 1.0 / 3.0).abs() < 1e-9, "{a}");
+    let sum = (0..3000).map(|i| format!("(x + {i})")).collect::<Vec<_>>();
+    let a = ask(json!({"kind": "expr", "expr": format!("min({})", sum.join(", ")), "vars": x, "digits": 10}))
+        .unwrap();
+    assert_eq!(ends(&a["output"]), (0.0, 1.0));
+}

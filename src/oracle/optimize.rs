@@ -510,8 +510,11 @@ impl Search<'_, '_> {
         }
         let thin = place.iter().zip(&ends).all(|(x, end)| is_fixed(x, *end));
         if on_face {
-            let y = self.signed(if thin { &o.fine } else { e }.range(&place, self.budget)?);
-            raise(&mut lower, &y.lo);
+            let e = if thin { &o.fine } else { e };
+            // Where a face is too small for a function, what is known of the part holds.
+            if let Ok(y) = e.result(&e.values(&place, self.budget)?) {
+                raise(&mut lower, &self.signed(y).lo);
+            }
         }
         let centre = if thin { place.clone() } else { o.middle(&place) };
         let value = self.try_point(if thin { &o.fine } else { e }, &centre);

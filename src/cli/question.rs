@@ -29,14 +29,11 @@ pub struct Compare {
 
 /// Asks whether `expr < other`.
 pub fn compare(c: &Compare) -> Result<String, Error> {
-    let mut request = json!({
+    let request = json!({
         "kind": "compare", "expr": c.expr, "other": c.other, "vars": variables(&c.vars)?, "digits": c.digits,
         "prec_bits": Settings::default().prec_bits.max(4 * c.digits),
     });
-    if let Some(limit) = c.timeout_ms {
-        request["timeout_ms"] = limit.into();
-    }
-    let answer = oracle::answer_json(request.to_string().as_bytes(), None)?;
+    let answer = answered(request, c.timeout_ms)?;
     if c.json {
         return Ok(pretty(&answer));
     }
@@ -88,10 +85,7 @@ pub fn certify(c: &Certify) -> Result<String, Error> {
     if let Some(bound) = bound {
         request["bound"] = bound.into();
     }
-    if let Some(limit) = c.timeout_ms {
-        request["timeout_ms"] = limit.into();
-    }
-    let answer = oracle::answer_json(request.to_string().as_bytes(), None)?;
+    let answer = answered(request, c.timeout_ms)?;
     if c.json {
         return Ok(pretty(&answer));
     }
@@ -123,13 +117,12 @@ pub fn ask(kind: &str, q: &Question) -> Result<String, Error> {
         "kind": kind, "expr": q.expr, "vars": vars, "digits": q.digits,
         "prec_bits": Settings::default().prec_bits.max(4 * q.digits),
     });
-    let options = [("level", q.level.clone().map(Value::from)), ("tol", q.tol.clone().map(Value::from))];
-    for (key, value) in options.into_iter().chain([("timeout_ms", q.timeout_ms.map(Value::from))]) {
+    for (key, value) in [("level", &q.level), ("tol", &q.tol)] {
         if let Some(value) = value {
-            request[key] = value;
+            request[key] = value.as_str().into();
         }
     }
-    let answer = oracle::answer_json(request.to_string().as_bytes(), None)?;
+    let answer = answered(request, q.timeout_ms)?;
     if q.json {
         return Ok(pretty(&answer));
     }
@@ -139,6 +132,13 @@ pub fn ask(kind: &str, q: &Question) -> Result<String, Error> {
         "integrate" => show_integral(&answer, q.digits)?,
         _ => show_roots(&answer),
     })
+}
+
+fn answered(mut request: Value, timeout_ms: Option<u64>) -> Result<String, Error> {
+    if let Some(limit) = timeout_ms {
+        request["timeout_ms"] = limit.into();
+    }
+    oracle::answer_json(request.to_string().as_bytes(), None)
 }
 
 fn value(answer: &str) -> Result<Value, Error> {

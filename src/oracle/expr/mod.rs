@@ -294,18 +294,18 @@ impl Builder {
     }
 
     fn binary(&mut self, op: &str, x: usize, y: usize) -> Result<usize> {
-        if let (Some(p), Some(q)) = (self.point(x), self.point(y)) {
-            if p.bits() + q.bits() <= FOLD_BITS {
-                let folded = match op {
-                    "add" => Some(p + q),
-                    "sub" => Some(p - q),
-                    "mul" => Some(p * q),
-                    "div" => q.recip().map(|r| p * &r),
-                    _ => None,
-                };
-                if let Some(value) = folded {
-                    return self.number(Interval::point(value));
-                }
+        if let (Some(p), Some(q)) = (self.point(x), self.point(y))
+            && p.bits() + q.bits() <= FOLD_BITS
+        {
+            let folded = match op {
+                "add" => Some(p + q),
+                "sub" => Some(p - q),
+                "mul" => Some(p * q),
+                "div" => q.recip().map(|r| p * &r),
+                _ => None,
+            };
+            if let Some(value) = folded {
+                return self.number(Interval::point(value));
             }
         }
         match op {

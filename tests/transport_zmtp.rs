@@ -68,12 +68,13 @@ print("done")
 const SERVER: &str = r#"
 import sys, zmq
 kind, endpoint, public, secret = sys.argv[1:]
-s = zmq.Context().socket(getattr(zmq, kind)); s.linger = 2000; s.rcvtimeo = 20000
+context = zmq.Context()
+s = context.socket(getattr(zmq, kind)); s.linger = 20000; s.rcvtimeo = 20000
 if secret: s.curve_server = True; s.curve_publickey, s.curve_secretkey = public.encode(), secret.encode()
 s.bind(endpoint)
 print(s.last_endpoint.decode().strip("\0"), flush=True)
 for i in range(6): s.send_multipart(s.recv_multipart())
-s.close(); print("done", flush=True)
+s.close(); context.term(); print("done", flush=True)
 "#;
 
 fn plain() -> ServerSecurity {
@@ -128,8 +129,10 @@ fn libzmq_servers_answer_us() {
                     let message = vec![Bytes::new(), vec![7; size].into(), Bytes::new()];
                     hub.send(id, &message).expect("it is open");
                     match event(&mut hub) {
-                        Event::Message(_, answer) => assert!(answer == message, "{size}"),
-                        other => panic!("{other:?}"),
+                        Event::Message(_, answer) => {
+                            assert!(answer == message, "{kind} {endpoint} {curve} {size}")
+                        }
+                        other => panic!("{kind} {endpoint} {curve} {size}: {other:?}"),
                     }
                 }
                 assert_eq!(peer.finish(), "done\n");

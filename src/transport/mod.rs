@@ -2,8 +2,14 @@
 //!
 //! * [`zmtp`], [`curve`], [`net`], [`hub`]: ZeroMQ's protocol, in safe Rust. See `docs/transport.md` for
 //!   why there is no libzmq.
+//! * [`message`], [`format`], [`legacy`]: what is said. See `docs/wire.md`.
+//! * [`metrics`]: what is counted.
 
 pub mod curve;
+pub mod format;
 pub mod hub;
+pub mod legacy;
+pub mod message;
+pub mod metrics;
 pub mod net;
 pub mod zmtp;

@@ -26,7 +26,7 @@ fn event(hub: &mut Hub) -> Event {
 /// Waits for a connection.
 fn opened(hub: &mut Hub) -> ConnId {
     match event(hub) {
-        Event::Opened(id, _) => id,
+        Event::Opened(id, _, _) => id,
         other => panic!("{other:?}"),
     }
 }
@@ -91,13 +91,13 @@ fn libzmq_clients_are_answered() {
     for endpoint in endpoints("clients") {
         for kind in ["REQ", "DEALER"] {
             for curve in [false, true] {
-                let mut hub = Hub::new("ROUTER", HubLimits::default()).expect("a hub");
+                let mut hub = Hub::new(HubLimits::default()).expect("a hub");
                 let (server, client) = (Keys::generate(), Keys::generate());
                 let allowed = Some([client.public].into());
                 let keys = [server.public.to_string(), client.public.to_string(), client.secret_text()];
                 let security = if curve { ServerSecurity::Curve { keys: server, allowed } } else { plain() };
                 let endpoint = Endpoint::parse(&endpoint).expect("an endpoint");
-                let bound = hub.bind(&endpoint, security).expect("it is free").to_string();
+                let bound = hub.bind(&endpoint, security).expect("it is free").1.to_string();
                 let keys = if curve { keys } else { Default::default() };
                 let mut peer = python.start(CLIENT, &[kind, &bound, &keys[0], &keys[1], &keys[2]]);
                 echo(&mut hub, 1009);
@@ -122,7 +122,7 @@ fn libzmq_servers_answer_us() {
                     true => ClientSecurity::Curve { keys: client, server: server.public },
                     false => ClientSecurity::Plain { anywhere: false },
                 };
-                let mut hub = Hub::new("DEALER", HubLimits::default()).expect("a hub");
+                let mut hub = Hub::new(HubLimits::default()).expect("a hub");
                 hub.connect(&endpoint, &security).expect("it begins");
                 let id = opened(&mut hub);
                 for size in [0, 1, 300, 4097, 1 << 20, 64 << 20] {
@@ -161,10 +161,10 @@ fn a_key_that_is_not_on_the_list_is_told_so() {
     let Some(python) = Python::find("a_key_that_is_not_on_the_list_is_told_so") else { return };
     let keys = Keys::generate();
     let public = keys.public.to_string();
-    let mut hub = Hub::new("ROUTER", HubLimits::default()).expect("a hub");
+    let mut hub = Hub::new(HubLimits::default()).expect("a hub");
     let security = ServerSecurity::Curve { keys, allowed: Some([Keys::generate().public].into()) };
     let endpoint = Endpoint::parse("tcp://127.0.0.1:0").expect("an endpoint");
-    let bound = hub.bind(&endpoint, security).expect("it is free");
+    let bound = hub.bind(&endpoint, security).expect("it is free").1;
     let mut peer = python.start(STRANGER, &[&bound.to_string(), &public]);
     match event(&mut hub) {
         Event::Closed(_, e) => assert_eq!(e.code, Code::Unauthorized, "{e}"),
@@ -175,7 +175,7 @@ fn a_key_that_is_not_on_the_list_is_told_so() {
 
 #[test]
 fn plaintext_stays_on_this_machine_unless_it_is_meant_to_leave() {
-    let mut hub = Hub::new("ROUTER", HubLimits::default()).expect("a hub");
+    let mut hub = Hub::new(HubLimits::default()).expect("a hub");
     let everywhere = Endpoint::parse("tcp://*:0").expect("an endpoint");
     assert_eq!(hub.bind(&everywhere, plain()).expect_err("refused").code, Code::Unauthorized);
     hub.bind(&everywhere, ServerSecurity::Plain { anywhere: true }).expect("meant");

@@ -69,8 +69,9 @@ pub enum Peer {
 /// What happened.
 #[derive(Debug)]
 pub enum Event {
-    /// The handshake is done; messages may be sent.
-    Opened(ConnId, Peer),
+    /// The handshake is done; messages may be sent. The last value is what [`Hub::bind`] returned, or 0
+    /// for a connection that we made.
+    Opened(ConnId, Peer, usize),
     /// A message came.
     Message(ConnId, Message),
     /// The connection is no more. Not told after [`Hub::close`].
@@ -117,7 +118,6 @@ pub struct Hub {
     events: VecDeque<Event>,
     scratch: Vec<u8>,
     polled: Option<Events>,
-    socket_type: &'static str,
     /// When the next handshake must be done.
     handshakes: VecDeque<(Instant, ConnId)>,
 }
@@ -130,8 +130,9 @@ struct Bound {
 const WAKER: Token = Token(0);
 
 impl Hub {
-    /// A hub whose sockets are of this type; `ROUTER` talks with every kind of client.
-    pub fn new(socket_type: &'static str, limits: HubLimits) -> Result<Self> {
+    /// A hub without sockets. To its peers it is a ROUTER where it listens, which talks with every kind of
+    /// client, and a DEALER where it connects, which talks with every kind of server.
+    pub fn new(limits: HubLimits) -> Result<Self> {
         let poll = Poll::new().map_err(|e| internal(&e))?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(|e| internal(&e))?);
         Ok(Hub {
@@ -145,7 +146,6 @@ impl Hub {
             events: VecDeque::new(),
             scratch: vec![0; 64 << 10],
             polled: Some(Events::with_capacity(256)),
-            socket_type,
             handshakes: VecDeque::new(),
         })
     }
@@ -155,8 +155,9 @@ impl Hub {
         self.waker.clone()
     }
 
-    /// Listens. Returns where: a port of 0 has become a real one.
-    pub fn bind(&mut self, endpoint: &Endpoint, security: ServerSecurity) -> Result<Endpoint> {
+    /// Listens. Returns a number for the connections that come in there, and where it is: a port of 0 has
+    /// become a real one.
+    pub fn bind(&mut self, endpoint: &Endpoint, security: ServerSecurity) -> Result<(usize, Endpoint)> {
         if let ServerSecurity::Plain { anywhere: false } = security {
             local_only(endpoint)?;
         }
@@ -166,7 +167,7 @@ impl Hub {
         self.poll.registry().register(listener.source(), Token(id), Interest::READABLE).map_err(failed)?;
         let bound = listener.endpoint().map_err(failed)?;
         self.listeners.insert(id, Bound { listener, security: Arc::new(security) });
-        Ok(bound)
+        Ok((id, bound))
     }
 
     /// Begins to connect; [`Event::Opened`] or [`Event::Closed`] tells the outcome.
@@ -185,7 +186,7 @@ impl Hub {
             ClientSecurity::Curve { server, .. } => Peer::Key(*server),
             ClientSecurity::Plain { .. } => Peer::Local,
         };
-        self.add(stream, side, peer).map_err(failed)
+        self.add(stream, side, peer, 0).map_err(failed)
     }
 
     fn id(&mut self) -> usize {
@@ -193,12 +194,19 @@ impl Hub {
         self.next - 1
     }
 
-    fn add(&mut self, mut stream: Stream, handshake: Handshake, peer: Peer) -> io::Result<ConnId> {
+    fn add(
+        &mut self,
+        mut stream: Stream,
+        handshake: Handshake,
+        peer: Peer,
+        origin: usize,
+    ) -> io::Result<ConnId> {
         let id = self.id();
         stream.register(self.poll.registry(), Token(id))?;
         let mut connection = Connection {
             stream,
             peer,
+            origin,
             connected: false,
             phase: Phase::Greeting,
             session: None,
@@ -338,7 +346,7 @@ impl Hub {
                             Handshake::Server(curve::Server::new(keys.clone()), bound.security.clone())
                         }
                     };
-                    let _ = self.add(stream, handshake, address.map_or(Peer::Local, Peer::Address));
+                    let _ = self.add(stream, handshake, address.map_or(Peer::Local, Peer::Address), id);
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -379,7 +387,7 @@ impl Hub {
                     return self.fail(id, Error::new(Code::Unreachable, "the peer closed the connection"));
                 }
                 Ok(_) => {
-                    if let Err(e) = connection.decode(id, &self.limits, self.socket_type, &mut self.events) {
+                    if let Err(e) = connection.decode(id, &self.limits, &mut self.events) {
                         return self.fail(id, e);
                     }
                     if let Err(e) = connection.flush() {
@@ -426,6 +434,7 @@ enum Phase {
 struct Connection {
     stream: Stream,
     peer: Peer,
+    origin: usize,
     connected: bool,
     phase: Phase,
     handshake: Handshake,
@@ -522,13 +531,8 @@ impl Connection {
         Ok(())
     }
 
-    fn decode(
-        &mut self,
-        id: ConnId,
-        limits: &HubLimits,
-        socket_type: &'static str,
-        events: &mut VecDeque<Event>,
-    ) -> Result<()> {
+    fn decode(&mut self, id: ConnId, limits: &HubLimits, events: &mut VecDeque<Event>) -> Result<()> {
+        let socket_type = if self.origin == 0 { "DEALER" } else { "ROUTER" };
         loop {
             match self.phase {
                 Phase::Greeting => {
@@ -559,7 +563,7 @@ impl Connection {
                     }
                     if self.handshake(&frame, socket_type)? {
                         self.phase = Phase::Traffic;
-                        events.push_back(Event::Opened(id, self.peer.clone()));
+                        events.push_back(Event::Opened(id, self.peer.clone(), self.origin));
                     }
                 }
                 Phase::Traffic => {

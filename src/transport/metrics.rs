@@ -14,6 +14,16 @@ impl Counter {
         self.0.fetch_add(n as u64, Ordering::Relaxed);
     }
 
+    /// Takes away, for what goes up and down.
+    pub fn sub(&self, n: usize) {
+        self.0.fetch_sub(n as u64, Ordering::Relaxed);
+    }
+
+    /// Adds one and returns the number before.
+    pub fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Sets, for what goes up and down.
     pub fn set(&self, n: usize) {
         self.0.store(n as u64, Ordering::Relaxed);

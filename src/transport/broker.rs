@@ -230,7 +230,7 @@ impl Broker {
             self.hub.close(id);
             self.bury(id);
         }
-        let alive: Vec<ConnId> = self.workers.keys().copied().collect();
+        let alive: Vec<ConnId> = self.workers.iter().filter(|(_, w)| w.ready).map(|(id, _)| *id).collect();
         for id in alive {
             let _ = self.hub.send(id, &[Bytes::from_static(pirate::HEARTBEAT)]);
         }
@@ -243,8 +243,9 @@ impl Broker {
 
     fn expire(&mut self, job: &Job) {
         self.metrics.expired.add(1);
+        // Nothing was done, so that it is not a timeout of the request itself: it may be asked again.
         let message = format!("no worker for {:?} had time within the time allowed", job.op);
-        self.refuse(job.client, &job.incoming, &Error::new(Code::Timeout, message));
+        self.refuse(job.client, &job.incoming, &Error::new(Code::Busy, message));
     }
 
     fn refuse(&mut self, client: ConnId, incoming: &Incoming, e: &Error) {
@@ -293,6 +294,12 @@ impl Broker {
 
     fn hear_worker(&mut self, id: ConnId, frames: Message, now: Instant) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
+        // A libzmq socket connects again by itself to a new broker, which its worker then must not take for
+        // the old one that knew it: without READY it is not heard, and hears nothing.
+        let greets = frames.iter().find(|f| !f.is_empty()).is_some_and(|f| &f[..] == pirate::READY);
+        if !worker.ready && !greets {
+            return;
+        }
         worker.expiry = now + self.config.heartbeat * pirate::LIVENESS;
         // Workers with a REQ socket, and some others, put an empty frame first.
         let empty = frames.first().is_some_and(Bytes::is_empty) && frames.len() > 1;

@@ -662,7 +662,13 @@ impl Io {
                 let lost = self.calls.iter().filter(|(_, c)| c.connection == Some(connection));
                 let lost: Vec<u64> = lost.map(|(id, _)| *id).collect();
                 for id in lost {
-                    self.failed(id, CallError::Unreachable(e.message.clone()));
+                    match e.code {
+                        // They will not let us in the next time either.
+                        Code::Unauthorized | Code::BadRequest => {
+                            self.finish(id, Err(CallError::Request(e.clone())));
+                        }
+                        _ => self.failed(id, CallError::Unreachable(e.message.clone())),
+                    }
                 }
             }
             Event::Message(connection, mut frames) => {

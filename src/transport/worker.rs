@@ -106,6 +106,7 @@ struct Job {
     head: Message,
     frames: Message,
     cancel: Arc<AtomicBool>,
+    end: Option<Instant>,
 }
 
 /// A request that a thread has, or will have.
@@ -362,7 +363,7 @@ impl Worker {
         let end = deadline.map(|ms| Instant::now() + Duration::from_millis(ms.min(86_400_000)));
         self.running.push(Running { connection, name, cancel: cancel.clone(), end });
         // The threads live as long as this does.
-        let _ = self.jobs.send(Job { connection, head, frames, cancel });
+        let _ = self.jobs.send(Job { connection, head, frames, cancel, end });
     }
 }
 
@@ -396,7 +397,12 @@ fn perform(functions: &Functions, job: Job) -> Message {
         }
         functions.answer(&request, &Context { cancel: job.cancel.clone() })
     });
-    let outcome = answer.map_err(|e| (&e).into());
+    let outcome = answer.map_err(|e| match job.end {
+        Some(end) if e.code == Code::Cancelled && end <= Instant::now() => {
+            (&Error::new(Code::Timeout, "the time that the client waits is over").at("deadline_ms")).into()
+        }
+        _ => (&e).into(),
+    });
     let reply = Reply { correlation_id: correlation_id(&incoming.frames), outcome };
     incoming.answer(reply.frames())
 }

@@ -703,3 +703,31 @@ fn a_python_server_speaks_curve_and_with_the_reference() {
     assert!(ask(&file("stranger.key_secret")).contains("unauthorized"));
     let _ = std::fs::remove_dir_all(dir);
 }
+
+const PROTO: &str = r#"
+import re, sys
+from lean_oracle_worker.formats import _messages
+text = re.sub("//.*", "", open(sys.argv[1]).read())
+written = {}
+for name, body in re.findall(r"message (\w+) \{((?:[^{}]|\{[^{}]*\})*)\}", text):
+    for repeated, kind, field, number in re.findall(r"(repeated )?(\w+) (\w+) = (\d+);", body):
+        written[name, field] = (bool(repeated), kind, int(number))
+kinds = {8: "bool", 18: "sint64", 9: "string", 1: "double", 12: "bytes"}
+ours = {}
+for name, message in _messages().items():
+    for f in message.DESCRIPTOR.fields:
+        kind = f.message_type.name if f.message_type else kinds[f.type]
+        repeated = getattr(f, "is_repeated", None)
+        ours[name, f.name] = (f.label == 3 if repeated is None else repeated, kind, f.number)
+assert written == ours, (written, ours)
+print(len(written))
+"#;
+
+/// Python's description of the messages is the text's. (That ours is Python's, the values show that go
+/// through both.)
+#[test]
+fn the_messages_are_those_of_value_proto() {
+    let Some(python) = Python::find("the_messages_are_those_of_value_proto") else { return };
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/transport/value.proto");
+    assert_eq!(python.start(PROTO, &[file]).finish(), "17\n");
+}

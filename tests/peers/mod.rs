@@ -95,13 +95,15 @@ impl Python {
         let given = std::env::var_os("LEAN_ORACLE_PYTHON").map(PathBuf::from);
         let has_zmq = |p: &PathBuf| {
             let mut c = Command::new(p);
-            let c =
-                c.args(["-c", "import zmq, jsonschema, numpy"]).stdout(Stdio::null()).stderr(Stdio::null());
+            let c = c
+                .args(["-c", "import zmq, jsonschema, numpy, msgpack, google.protobuf"])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
             c.status().is_ok_and(|s| s.success())
         };
         let found = given.into_iter().chain([made, "python3".into()]).find(has_zmq);
         if found.is_none() {
-            native::skip(test, "there is no Python with pyzmq, jsonschema and numpy; run scripts/test");
+            native::skip(test, "no Python has what python/pyproject.toml asks for; run scripts/test");
         }
         found.map(Python)
     }

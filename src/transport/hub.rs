@@ -113,8 +113,8 @@ pub struct Hub {
     listeners: HashMap<usize, Bound>,
     connections: HashMap<ConnId, Connection>,
     next: usize,
-    /// Connections with more to read than their turn allowed.
-    again: VecDeque<ConnId>,
+    /// Connections with more to read than their turn allowed, and whether the end was seen behind it.
+    again: VecDeque<(ConnId, bool)>,
     events: VecDeque<Event>,
     scratch: Vec<u8>,
     polled: Option<Events>,
@@ -307,17 +307,17 @@ impl Hub {
             // Nothing of ours can cause it; do not spin on it.
             std::thread::sleep(Duration::from_millis(10));
         }
-        let again: Vec<ConnId> = self.again.drain(..).collect();
+        let again: Vec<(ConnId, bool)> = self.again.drain(..).collect();
         for event in &polled {
             match event.token() {
                 WAKER => {}
                 Token(id) if self.listeners.contains_key(&id) => self.accept(id),
-                Token(id) => self.ready(id),
+                Token(id) => self.ready(id, event.is_read_closed()),
             }
         }
         self.polled = Some(polled);
-        for id in again {
-            self.ready(id);
+        for (id, ended) in again {
+            self.ready(id, ended);
         }
         let now = Instant::now();
         while let Some((t, id)) = self.handshakes.front().copied()
@@ -360,8 +360,8 @@ impl Hub {
         }
     }
 
-    /// Reads and writes what a connection can.
-    fn ready(&mut self, id: ConnId) {
+    /// Reads and writes what a connection can. If it has `ended`, no other event will tell so.
+    fn ready(&mut self, id: ConnId, ended: bool) {
         /// Reads in a row, so that one peer does not keep the others waiting.
         const TURN: usize = 16;
         let Some(connection) = self.connections.get_mut(&id) else { return };
@@ -383,15 +383,19 @@ impl Hub {
                 return;
             }
             match connection.decoder.read(&connection.stream, &mut self.scratch) {
-                Ok(0) => {
+                Ok((0, _)) => {
                     return self.fail(id, Error::new(Code::Unreachable, "the peer closed the connection"));
                 }
-                Ok(_) => {
+                Ok((_, drained)) => {
                     if let Err(e) = connection.decode(id, &self.limits, &mut self.events) {
                         return self.fail(id, e);
                     }
                     if let Err(e) = connection.flush() {
                         return self.fail(id, lost(&e));
+                    }
+                    // What comes later is a new event; asking again would only cost a call.
+                    if drained && !ended {
+                        return;
                     }
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
@@ -399,7 +403,7 @@ impl Hub {
                 Err(e) => return self.fail(id, lost(&e)),
             }
         }
-        self.again.push_back(id);
+        self.again.push_back((id, ended));
     }
 }
 

@@ -125,20 +125,22 @@ const LARGE: usize = 8 << 10;
 const RESERVE: usize = 16 << 20;
 
 impl Decoder {
-    /// Reads once, with `scratch` as intermediate store. `Ok(0)` is the end of the stream.
-    pub fn read(&mut self, mut from: impl Read, scratch: &mut [u8]) -> io::Result<usize> {
+    /// Reads, with `scratch` as intermediate store: how many bytes, and whether there are no more for now.
+    /// No bytes at all are the end of the stream.
+    pub fn read(&mut self, mut from: impl Read, scratch: &mut [u8]) -> io::Result<(usize, bool)> {
         if let Some((_, len, body)) = &mut self.large {
             let before = body.len();
             let missing = (*len - before) as u64;
             // At most a few megabytes in a row, so that other connections have their turn.
             return match from.by_ref().take(missing.min(4 << 20)).read_to_end(body) {
-                Err(_) if body.len() > before => Ok(body.len() - before),
-                other => other,
+                Err(_) if body.len() > before => Ok((body.len() - before, true)),
+                Err(e) => Err(e),
+                Ok(n) => Ok((n, false)),
             };
         }
         let n = from.read(scratch)?;
         self.push(&scratch[..n]);
-        Ok(n)
+        Ok((n, n < scratch.len()))
     }
 
     /// Adds what was read elsewhere.
@@ -273,7 +275,7 @@ mod tests {
         let mut left = bytes;
         let mut scratch = vec![0; step];
         while !left.is_empty() {
-            let n = decoder.read(&mut left, &mut scratch).expect("a slice is read");
+            let (n, _) = decoder.read(&mut left, &mut scratch).expect("a slice is read");
             assert!(n > 0);
             while let Some(f) = decoder.next(|_| 1 << 20)? {
                 found.push((f.more, f.command, f.body.to_vec()));

@@ -17,6 +17,8 @@ from .wire import Refused
 
 READY, HEARTBEAT, CANCEL = b"\x01", b"\x02", b"\x03"
 LIVENESS = 3
+# What a broker takes messages of lean-python-bridge for.
+BRIDGE = "$bridge"
 FIRST_PAUSE, LAST_PAUSE = 1.0, 32.0
 
 log = logging.getLogger("lean_oracle_worker")
@@ -122,7 +124,7 @@ class Worker:
         _client_keys(socket, key, server_key)
         socket.connect(endpoint)
         session, heard = os.urandom(8), False
-        socket.send_multipart([READY, json.dumps({"ops": sorted(self._ops)}).encode()])
+        socket.send_multipart([READY, json.dumps({"ops": [*sorted(self._ops), BRIDGE]}).encode()])
         poller = zmq.Poller()
         poller.register(socket, zmq.POLLIN)
         poller.register(done, zmq.POLLIN)

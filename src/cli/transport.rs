@@ -131,7 +131,7 @@ pub struct WorkerArgs {
 
 #[derive(Args)]
 pub struct CallArgs {
-    /// The operation: oracle, health, matrix_sum or one of a worker's own.
+    /// The operation: oracle, health, or one of a worker's own.
     op: String,
     /// The payload, JSON, or - for standard input.
     #[arg(default_value = "null")]

@@ -470,7 +470,14 @@ pub fn serve_metrics(address: &str, metrics: Arc<BrokerMetrics>) -> Result<std::
             let limit = Some(Duration::from_secs(1));
             let _ = stream.set_read_timeout(limit).and_then(|()| stream.set_write_timeout(limit));
             let mut request = [0; 2048];
-            let n = stream.read(&mut request).unwrap_or(0);
+            let mut n = 0;
+            // It may come in pieces; the head is all that there is.
+            while n < request.len() && !request[..n].ends_with(b"\r\n\r\n") {
+                match stream.read(&mut request[n..]) {
+                    Ok(more @ 1..) => n += more,
+                    _ => break,
+                }
+            }
             let (status, body) = match request[..n].starts_with(b"GET /metrics ") {
                 true => ("200 OK", metrics.report().prometheus()),
                 false => ("404 Not Found", "only GET /metrics\n".to_string()),

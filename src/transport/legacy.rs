@@ -9,7 +9,7 @@ use super::format::{Format, Value};
 use crate::error::Error;
 
 /// The operation that its requests are taken for.
-pub const OP: &str = "matrix_sum";
+pub const OP: &str = "$bridge";
 
 /// Answers one frame of JSON; `id` is the correlation id that its second generation sends in a frame of
 /// its own.

@@ -2,7 +2,7 @@
 //!
 //! * [`zmtp`], [`curve`], [`net`], [`hub`]: ZeroMQ's protocol, in safe Rust. See `docs/transport.md` for
 //!   why there is no libzmq.
-//! * [`message`], [`format`], [`legacy`]: what is said. See `docs/wire.md`.
+//! * [`message`], [`mod@format`], [`legacy`]: what is said. See `docs/wire.md`.
 //! * [`client`]: asks, and asks again.
 //! * [`worker`]: answers. [`broker`]: stands between many of both. [`server`]: what these two share.
 //! * [`metrics`]: what is counted.

@@ -33,11 +33,21 @@ pub enum Code {
     Budget = 12,
     /// The caller cancelled the request.
     Cancelled = 13,
+    /// A message or a part of it is larger than allowed.
+    TooLarge = 14,
+    /// The other side may not connect, or did not prove who it is.
+    Unauthorized = 15,
+    /// Nobody could be reached who would answer.
+    Unreachable = 16,
+    /// The server has too much to do; the request may be repeated later.
+    Busy = 17,
+    /// A message of a version that this library does not speak.
+    UnsupportedVersion = 18,
 }
 
 impl Code {
     /// Every code, in the order of their numbers.
-    pub const ALL: [Code; 13] = [
+    pub const ALL: [Code; 18] = [
         Code::Parse,
         Code::BadNumber,
         Code::Reversed,
@@ -51,6 +61,11 @@ impl Code {
         Code::Timeout,
         Code::Budget,
         Code::Cancelled,
+        Code::TooLarge,
+        Code::Unauthorized,
+        Code::Unreachable,
+        Code::Busy,
+        Code::UnsupportedVersion,
     ];
 
     /// The stable name used in JSON and on the command line.
@@ -69,7 +84,17 @@ impl Code {
             Code::Timeout => "timeout",
             Code::Budget => "budget",
             Code::Cancelled => "cancelled",
+            Code::TooLarge => "too_large",
+            Code::Unauthorized => "unauthorized",
+            Code::Unreachable => "unreachable",
+            Code::Busy => "busy",
+            Code::UnsupportedVersion => "unsupported_version",
         }
+    }
+
+    /// The code of this name.
+    pub fn of_name(name: &str) -> Option<Code> {
+        Code::ALL.into_iter().find(|code| code.name() == name)
     }
 
     /// The stable number used by the C ABI; 0 is success there.

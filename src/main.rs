@@ -8,6 +8,8 @@ mod plot;
 mod question;
 #[path = "cli/request.rs"]
 mod request;
+#[path = "cli/transport.rs"]
+mod transport;
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -56,6 +58,14 @@ enum Command {
         /// The file, or - for standard input.
         file: PathBuf,
     },
+    /// Pass requests of clients on to workers, over ZeroMQ; or, with --status, ask how one is doing.
+    Broker(transport::BrokerArgs),
+    /// Answer JSON requests over ZeroMQ, at a broker or for clients that connect.
+    Worker(transport::WorkerArgs),
+    /// Ask a broker or a worker.
+    Call(transport::CallArgs),
+    /// Make a pair of CURVE keys.
+    Keygen(transport::Keygen),
     /// Stand in for TorchLean's `arb_oracle.py`, flag for flag.
     Arb(Arb),
 }
@@ -159,6 +169,10 @@ fn main() -> ExitCode {
         Command::Plot(p) => finish(guarded(|| plot::plot(&p)), false),
         Command::Integrate(q) => finish(guarded(|| question::ask("integrate", &q)), q.json),
         Command::Request { file } => request::answer(&file),
+        Command::Broker(a) => finish(guarded(|| transport::broker(&a)), true),
+        Command::Worker(a) => finish(guarded(|| transport::worker(&a)), true),
+        Command::Call(a) => finish(guarded(|| transport::call(&a)), true),
+        Command::Keygen(k) => finish(guarded(|| transport::keygen(&k)), false),
         Command::Arb(a) => finish(guarded(|| arb(&a)), true),
     }
 }

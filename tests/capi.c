@@ -376,7 +376,8 @@ static void leaving(void) {
   /* The computation itself takes much longer. */
   CHECK(light || ms < 5000);
   for (int i = 0; i < 2; i++) {
-    CHECK_FOR(calls[i].code == CANCELLED, (const char *)calls[i].out.ptr);
+    /* Under valgrind, which runs one thread at a time, it may end before it is cancelled. */
+    CHECK_FOR(calls[i].code == CANCELLED || (light && calls[i].code == OK), (const char *)calls[i].out.ptr);
     lean_oracle_free(&calls[i].out);
   }
   lean_oracle_cancel_free((LeanOracleCancel *)calls[0].cancel);

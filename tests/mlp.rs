@@ -924,61 +924,6 @@ fn one_method_may_answer_where_the_other_cannot() {
     assert!(lo <= number("0") && number("0") <= hi && lo > number("-1e-10") && hi < number("1e-10"));
 }
 
-/// Not run by default: prints how long networks take.
-#[test]
-#[ignore = "a measurement"]
-fn timings() {
-    let median = |mut run: Box<dyn FnMut()>| {
-        let mut times: Vec<f64> = (0..11)
-            .map(|_| {
-                let start = Instant::now();
-                run();
-                start.elapsed().as_secs_f64() * 1e3
-            })
-            .collect();
-        times.sort_by(f64::total_cmp);
-        times[5]
-    };
-    let (layers, samples) = digits();
-    for method in Method::ALL {
-        let request = digits_request(&layers, &samples[3], "0.05", method.name());
-        let mut plain = request.clone();
-        plain.as_object_mut().unwrap().remove("classify");
-        let (request, plain) = (request.to_string(), plain.to_string());
-        let all = median(Box::new(move || drop(answer_json(request.as_bytes(), None).unwrap())));
-        let bounds = median(Box::new(move || drop(answer_json(plain.as_bytes(), None).unwrap())));
-        println!("digits 64-32-10 {}: {bounds:.2} ms, with classify {all:.2} ms (JSON)", method.name());
-    }
-    for sizes in [&[784, 256, 10][..], &[784, 256, 256, 256, 10], &[100, 1000, 1000, 10]] {
-        let mut random = Random(3);
-        let network = large(&mut random, sizes);
-        let input: Vec<Interval> = random.input(sizes[0], 0.05);
-        for method in Method::ALL {
-            let (network, input) = (network.clone(), input.clone());
-            let settings = Settings::default();
-            let time = median(Box::new(move || {
-                let budget = Budget::new(None, Some(u64::MAX), None);
-                drop(network.enclose_by(method, &input, &settings, &budget).unwrap())
-            }));
-            println!("{sizes:?} {}: {time:.1} ms", method.name());
-        }
-    }
-    for name in ["tanh", "sigmoid", "erf", "softplus", "gelu", "sin"] {
-        let mut random = Random(3);
-        let mut network = large(&mut random, &[64, 256, 10]);
-        network.layers[0].activation = find(name);
-        let input: Vec<Interval> = random.input(64, 0.05);
-        for method in Method::ALL {
-            let (network, input) = (network.clone(), input.clone());
-            let time = median(Box::new(move || {
-                let (settings, budget) = (Settings::default(), Budget::unlimited());
-                drop(network.enclose_by(method, &input, &settings, &budget).unwrap())
-            }));
-            println!("64-256-10 {name} {}: {time:.1} ms", method.name());
-        }
-    }
-}
-
 /// Each pair of code blocks in the documentation is a question and its answer.
 #[test]
 fn the_documentation_shows_what_is_answered() {

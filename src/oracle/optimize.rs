@@ -443,6 +443,17 @@ impl Search<'_, '_> {
             }
         };
         let bits = e.bits();
+        // A part without slopes, so that second derivatives are not worth a try.
+        let part = |lower, failure, place, ends, cover, split| Part {
+            lower,
+            failure,
+            place,
+            ends,
+            cover,
+            split,
+            curved: true,
+            convex: false,
+        };
         let mut lower = match e.result(&values) {
             Ok(y) => self.signed(y).lo,
             Err(failure) => {
@@ -450,16 +461,7 @@ impl Search<'_, '_> {
                 // enclosed, that is known.
                 let split = widest(&place, bits);
                 let (lower, failure) = (known.cloned(), known.is_none().then_some(failure));
-                return Ok(Some(Part {
-                    lower,
-                    failure,
-                    place,
-                    ends,
-                    cover,
-                    split,
-                    curved: true,
-                    convex: false,
-                }));
+                return Ok(Some(part(lower, failure, place, ends, cover, split)));
             }
         };
         let raise = |lower: &mut Dyadic, bound: &Dyadic| {
@@ -477,16 +479,7 @@ impl Search<'_, '_> {
             let centre = o.middle(&place);
             self.try_point(e, &centre);
             let split = widest(&place, bits);
-            return Ok(Some(Part {
-                lower: Some(lower),
-                failure: None,
-                place,
-                ends,
-                cover,
-                split,
-                curved: true,
-                convex: false,
-            }));
+            return Ok(Some(part(Some(lower), None, place, ends, cover, split)));
         };
         let gradient: FloatBox = gradient.into_iter().map(|g| self.signed(g)).collect();
         // Where the expression is monotone in a variable, its minimum lies on a face.

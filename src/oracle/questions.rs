@@ -60,7 +60,7 @@ pub enum Verdict {
 
 impl ExprQuery {
     fn bits(&self) -> Bits {
-        self.settings.prec_bits.max(self.settings.digit_bits() + 16)
+        self.settings.working_bits()
     }
 
     /// Both ends of the range.
@@ -304,7 +304,7 @@ pub(super) fn answer_roots(request: &[u8], settings: &Settings, budget: &Budget)
         if apart || finer.digits == Settings::MAX_DIGITS {
             break places;
         }
-        finer.digits = finer.digits.saturating_mul(2).min(Settings::MAX_DIGITS);
+        finer = finer.finer();
     };
     let mut out = head(settings);
     let _ = write!(out, r#","complete":{complete},"kind":"roots","roots":["#);

@@ -56,7 +56,7 @@ pub fn roots(expr: &Expr, x: &Interval, settings: &Settings, budget: &Budget) ->
     if let Some(found) = budget.first_half(|half| of_polynomial(expr, x, settings, half))? {
         return Ok(found);
     }
-    let bits = settings.prec_bits.max(settings.digit_bits() + 16);
+    let bits = settings.working_bits();
     let width_bits = i64::from(bits / 2);
     release_caches_at_thread_exit();
     let whole = FloatInterval::enclosing(&x.lo, &x.hi, bits)
@@ -108,7 +108,7 @@ fn of_polynomial(
     // More digits, until every root is told from the ends and from its neighbours.
     const MOST_DOUBLINGS: u32 = 4;
     'precision: for _ in 0..=MOST_DOUBLINGS {
-        let bits = settings.prec_bits.max(settings.digit_bits() + 16);
+        let bits = settings.working_bits();
         let query = PolyRootsQuery { coefficients: coefficients.clone(), settings };
         let answer = match query.answer(budget) {
             Ok(answer) => answer,
@@ -124,7 +124,7 @@ fn of_polynomial(
                     match is_root {
                         true => (lo, hi) = (end.clone(), end.clone()),
                         false => {
-                            settings.digits = settings.digits.saturating_mul(2).min(Settings::MAX_DIGITS);
+                            settings = settings.finer();
                             continue 'precision;
                         }
                     }
@@ -134,7 +134,7 @@ fn of_polynomial(
                 let Some(place) = FloatInterval::enclosing(&lo, &hi, bits) else { return Ok(None) };
                 let multiplicity = Some(root.multiplicity);
                 if found.last().is_some_and(|last| last.place.hi >= place.lo) {
-                    settings.digits = settings.digits.saturating_mul(2).min(Settings::MAX_DIGITS);
+                    settings = settings.finer();
                     continue 'precision;
                 }
                 found.push(Root { place, status: Status::ExactlyOne, multiplicity });

@@ -53,6 +53,16 @@ impl Settings {
     pub(super) fn digit_bits(&self) -> Bits {
         (f64::from(self.digits) * std::f64::consts::LOG2_10).ceil() as Bits
     }
+
+    /// The bits with which expressions are evaluated: enough for the digits, and at least those asked for.
+    pub(super) fn working_bits(&self) -> Bits {
+        self.prec_bits.max(self.digit_bits() + 16)
+    }
+
+    /// The same with twice the digits, as far as digits go.
+    pub(super) fn finer(&self) -> Settings {
+        Settings { digits: self.digits.saturating_mul(2).min(Self::MAX_DIGITS), ..*self }
+    }
 }
 
 /// The question: which values does a function take on an interval?

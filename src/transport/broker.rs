@@ -195,11 +195,7 @@ impl Broker {
 
     /// Ends [`Broker::run`], from any thread.
     pub fn stopper(&self) -> impl Fn() + Send + Sync + 'static {
-        let (stop, waker) = (self.stop.clone(), self.hub.waker());
-        move || {
-            stop.store(true, Ordering::Relaxed);
-            let _ = waker.wake();
-        }
+        self.hub.stopper(&self.stop)
     }
 
     /// Serves until it is stopped.

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{self, IoSlice, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -153,6 +154,15 @@ impl Hub {
     /// Ends a [`Hub::wait`], from any thread.
     pub fn waker(&self) -> Arc<Waker> {
         self.waker.clone()
+    }
+
+    /// Sets a flag and ends a [`Hub::wait`], from any thread.
+    pub fn stopper(&self, stop: &Arc<AtomicBool>) -> impl Fn() + Send + Sync + 'static + use<> {
+        let (stop, waker) = (stop.clone(), self.waker());
+        move || {
+            stop.store(true, Ordering::Relaxed);
+            let _ = waker.wake();
+        }
     }
 
     /// Listens. Returns a number for the connections that come in there, and where it is: a port of 0 has

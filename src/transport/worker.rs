@@ -215,11 +215,7 @@ impl Worker {
 
     /// Ends [`Worker::run`], from any thread.
     pub fn stopper(&self) -> impl Fn() + Send + Sync + 'static {
-        let (stop, waker) = (self.stop.clone(), self.hub.waker());
-        move || {
-            stop.store(true, Ordering::Relaxed);
-            let _ = waker.wake();
-        }
+        self.hub.stopper(&self.stop)
     }
 
     /// Serves until it is stopped.

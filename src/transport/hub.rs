@@ -2,16 +2,19 @@
 //!
 //! A hub never blocks but in [`Hub::wait`], and nothing that a peer sends ends it: a connection that
 //! misbehaves is closed, with a reason.
+//!
+//! Where one thread should wait while others send, the hub is behind a mutex and its [`Poller`] is not: the
+//! thread repeats [`Hub::handle`] with the lock and [`Poller::wait`] without it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{self, IoSlice, Write};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
 use super::curve::{self, Keys, Public, Session};
 use super::net::{Endpoint, Listener, Stream};
@@ -106,9 +109,33 @@ impl Default for HubLimits {
     }
 }
 
+/// What a hub waits with. Clones are the same one.
+#[derive(Clone)]
+pub struct Poller(Arc<Mutex<(Poll, Events)>>);
+
+impl Poller {
+    fn lock(&self) -> MutexGuard<'_, (Poll, Events)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until a socket of the hub is ready, its waker was used, or it is `until`. [`Hub::handle`] has to
+    /// follow.
+    pub fn wait(&self, until: Option<Instant>) {
+        let timeout = until.map(|t| t.saturating_duration_since(Instant::now()));
+        let (poll, events) = &mut *self.lock();
+        if let Err(e) = poll.poll(events, timeout)
+            && e.kind() != io::ErrorKind::Interrupted
+        {
+            // Nothing of ours can cause it; do not spin on it.
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
 /// The sockets of one thread.
 pub struct Hub {
-    poll: Poll,
+    poller: Poller,
+    registry: Registry,
     waker: Arc<Waker>,
     limits: HubLimits,
     listeners: HashMap<usize, Bound>,
@@ -118,7 +145,6 @@ pub struct Hub {
     again: VecDeque<(ConnId, bool)>,
     events: VecDeque<Event>,
     scratch: Vec<u8>,
-    polled: Option<Events>,
     /// When the next handshake must be done.
     handshakes: VecDeque<(Instant, ConnId)>,
 }
@@ -135,9 +161,11 @@ impl Hub {
     /// client, and a DEALER where it connects, which talks with every kind of server.
     pub fn new(limits: HubLimits) -> Result<Self> {
         let poll = Poll::new().map_err(|e| internal(&e))?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(|e| internal(&e))?);
+        let registry = poll.registry().try_clone().map_err(|e| internal(&e))?;
+        let waker = Arc::new(Waker::new(&registry, WAKER).map_err(|e| internal(&e))?);
         Ok(Hub {
-            poll,
+            poller: Poller(Arc::new(Mutex::new((poll, Events::with_capacity(256))))),
+            registry,
             waker,
             limits,
             listeners: HashMap::new(),
@@ -146,7 +174,6 @@ impl Hub {
             again: VecDeque::new(),
             events: VecDeque::new(),
             scratch: vec![0; 64 << 10],
-            polled: Some(Events::with_capacity(256)),
             handshakes: VecDeque::new(),
         })
     }
@@ -174,7 +201,7 @@ impl Hub {
         let failed = |e: io::Error| Error::new(Code::Unreachable, format!("cannot bind {endpoint}: {e}"));
         let mut listener = Listener::bind(endpoint).map_err(failed)?;
         let id = self.id();
-        self.poll.registry().register(listener.source(), Token(id), Interest::READABLE).map_err(failed)?;
+        self.registry.register(listener.source(), Token(id), Interest::READABLE).map_err(failed)?;
         let bound = listener.endpoint().map_err(failed)?;
         self.listeners.insert(id, Bound { listener, security: Arc::new(security) });
         Ok((id, bound))
@@ -212,7 +239,7 @@ impl Hub {
         origin: usize,
     ) -> io::Result<ConnId> {
         let id = self.id();
-        stream.register(self.poll.registry(), Token(id))?;
+        stream.register(&self.registry, Token(id))?;
         let mut connection = Connection {
             stream,
             peer,
@@ -244,7 +271,7 @@ impl Hub {
     pub fn send(&mut self, id: ConnId, message: &[Bytes]) -> Result<()> {
         let gone = || Error::new(Code::Unreachable, "the connection is gone");
         let connection = self.connections.get_mut(&id).ok_or_else(gone)?;
-        if !matches!(connection.phase, Phase::Traffic) {
+        if connection.is_new() {
             return Err(Error::new(Code::Unreachable, "the connection is not open yet"));
         }
         connection.put_message(message);
@@ -266,7 +293,7 @@ impl Hub {
     /// Closes a connection; what is not sent yet is lost.
     pub fn close(&mut self, id: ConnId) {
         if let Some(mut connection) = self.connections.remove(&id) {
-            connection.stream.deregister(self.poll.registry());
+            connection.stream.deregister(&self.registry);
         }
     }
 
@@ -283,7 +310,7 @@ impl Hub {
     /// Stops listening.
     pub fn unbind(&mut self) {
         for (_, mut bound) in self.listeners.drain() {
-            let _ = self.poll.registry().deregister(bound.listener.source());
+            let _ = self.registry.deregister(bound.listener.source());
         }
     }
 
@@ -301,40 +328,47 @@ impl Hub {
 
     /// Waits until something happened, the waker was used, or it is `until`.
     pub fn wait(&mut self, until: Option<Instant>) {
-        if !self.events.is_empty() {
-            return;
+        if self.events.is_empty() {
+            self.poller.wait(self.due().into_iter().chain(until).min());
+            self.handle();
         }
-        let now = Instant::now();
-        let until = self.handshakes.front().map(|(t, _)| *t).into_iter().chain(until).min();
-        let mut timeout = until.map(|t| t.saturating_duration_since(now));
-        if !self.again.is_empty() {
-            timeout = Some(Duration::ZERO);
+    }
+
+    /// What this hub waits with.
+    pub fn poller(&self) -> Poller {
+        self.poller.clone()
+    }
+
+    /// When [`Hub::handle`] or [`Hub::next_event`] has something to do, even if no socket is ready.
+    pub fn due(&self) -> Option<Instant> {
+        match self.events.is_empty() && self.again.is_empty() {
+            true => self.handshakes.front().map(|(t, _)| *t),
+            false => Some(Instant::now()),
         }
-        let Some(mut polled) = self.polled.take() else { return };
-        if let Err(e) = self.poll.poll(&mut polled, timeout)
-            && e.kind() != io::ErrorKind::Interrupted
-        {
-            // Nothing of ours can cause it; do not spin on it.
-            std::thread::sleep(Duration::from_millis(10));
-        }
+    }
+
+    /// Turns what the poller saw when it last waited into events.
+    pub fn handle(&mut self) {
+        let poller = self.poller.clone();
+        let polled = &mut poller.lock().1;
         let again: Vec<(ConnId, bool)> = self.again.drain(..).collect();
-        for event in &polled {
+        for event in &*polled {
             match event.token() {
                 WAKER => {}
                 Token(id) if self.listeners.contains_key(&id) => self.accept(id),
                 Token(id) => self.ready(id, event.is_read_closed()),
             }
         }
-        self.polled = Some(polled);
+        polled.clear();
         for (id, ended) in again {
             self.ready(id, ended);
         }
         let now = Instant::now();
         while let Some((t, id)) = self.handshakes.front().copied()
-            && t <= now
+            && (t <= now || !self.connections.get(&id).is_some_and(Connection::is_new))
         {
             self.handshakes.pop_front();
-            if self.connections.get(&id).is_some_and(|c| !matches!(c.phase, Phase::Traffic)) {
+            if self.connections.get(&id).is_some_and(Connection::is_new) {
                 let e = Error::new(Code::Unreachable, "the peer did not finish the handshake in time");
                 self.fail(id, e);
             }
@@ -466,6 +500,11 @@ struct Connection {
 const BORROW: usize = 4 << 10;
 
 impl Connection {
+    /// Whether the handshake is still to be done.
+    fn is_new(&self) -> bool {
+        !matches!(self.phase, Phase::Traffic)
+    }
+
     fn enqueue(&mut self, bytes: Bytes) {
         self.out_size += bytes.len();
         self.out.push_back(bytes);

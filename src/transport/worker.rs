@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::client::CANCEL;
-use super::hub::{ClientSecurity, ConnId, Event, Hub, HubLimits, Peer, ServerSecurity};
+use super::hub::{ClientSecurity, ConnId, Event, Hub, HubLimits, Peer, Poller, ServerSecurity};
 use super::legacy;
 use super::message::{Body, Incoming, Reply, Request, correlation_id};
 use super::net::Endpoint;
@@ -118,12 +118,6 @@ struct Running {
     end: Option<Instant>,
 }
 
-struct Done {
-    connection: ConnId,
-    cancel: Arc<AtomicBool>,
-    frames: Message,
-}
-
 /// A connection to a broker, or the pause before the next one.
 struct Link {
     endpoint: Endpoint,
@@ -135,8 +129,17 @@ struct Link {
     pause: Duration,
 }
 
-/// A worker. [`Worker::run`] is its thread.
+/// A worker. [`Worker::run`] is the thread that reads requests and watches the time; the threads that
+/// answer them write the answers themselves.
 pub struct Worker {
+    state: Arc<Mutex<State>>,
+    poller: Poller,
+    endpoints: Vec<Endpoint>,
+    stop: Arc<AtomicBool>,
+}
+
+/// What the threads of a worker have in common.
+struct State {
     hub: Hub,
     config: WorkerConfig,
     ready: Bytes,
@@ -144,10 +147,9 @@ pub struct Worker {
     direct: HashMap<ConnId, Peer>,
     gate: Gate,
     jobs: Sender<Job>,
-    done: Receiver<Done>,
     running: Vec<Running>,
-    endpoints: Vec<Endpoint>,
-    stop: Arc<AtomicBool>,
+    /// When the next heartbeats are to be sent.
+    beat: Instant,
 }
 
 impl Worker {
@@ -173,39 +175,42 @@ impl Worker {
             }
         }
         let (jobs, to_do) = channel::<Job>();
-        let (finished, done) = channel();
+        let (poller, waker, threads) = (hub.poller(), hub.waker(), config.threads.max(1));
+        let state = Arc::new(Mutex::new(State {
+            hub,
+            gate: Gate::new(config.rate),
+            beat: Instant::now() + config.heartbeat,
+            config,
+            ready: ready.into(),
+            links,
+            direct: HashMap::new(),
+            jobs,
+            running: Vec::new(),
+        }));
         let (to_do, functions) = (Arc::new(Mutex::new(to_do)), Arc::new(functions));
-        for n in 0..config.threads.max(1) {
-            let (to_do, finished, functions, waker) =
-                (to_do.clone(), finished.clone(), functions.clone(), hub.waker());
+        for n in 0..threads {
+            // The jobs end with the state, and these threads with the jobs.
+            let (to_do, functions, state) = (to_do.clone(), functions.clone(), Arc::downgrade(&state));
+            let waker = waker.clone();
             let work = move || {
                 loop {
                     let job = to_do.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(job) = job else { return };
                     let (connection, cancel) = (job.connection, job.cancel.clone());
                     let frames = perform(&functions, job);
-                    if finished.send(Done { connection, cancel, frames }).is_err() {
-                        return;
+                    let Some(state) = state.upgrade() else { return };
+                    let mut state = lock(&state);
+                    state.running.retain(|r| !Arc::ptr_eq(&r.cancel, &cancel));
+                    // Who asked may be gone; then the answer is for nobody.
+                    if state.hub.send(connection, &frames).is_err() {
+                        let _ = waker.wake();
                     }
-                    let _ = waker.wake();
                 }
             };
             let started = std::thread::Builder::new().name(format!("worker-{n}")).spawn(work);
             started.map_err(|e| Error::new(Code::Internal, format!("no thread can be started: {e}")))?;
         }
-        Ok(Worker {
-            hub,
-            gate: Gate::new(config.rate),
-            config,
-            ready: ready.into(),
-            links,
-            direct: HashMap::new(),
-            jobs,
-            done,
-            running: Vec::new(),
-            endpoints,
-            stop: Arc::default(),
-        })
+        Ok(Worker { state, poller, endpoints, stop: Arc::default() })
     }
 
     /// Where it listens.
@@ -215,42 +220,42 @@ impl Worker {
 
     /// Ends [`Worker::run`], from any thread.
     pub fn stopper(&self) -> impl Fn() + Send + Sync + 'static {
-        self.hub.stopper(&self.stop)
+        lock(&self.state).hub.stopper(&self.stop)
     }
 
     /// Serves until it is stopped.
-    pub fn run(mut self) {
-        let mut beat = Instant::now() + self.config.heartbeat;
+    pub fn run(self) {
         while !self.stop.load(Ordering::Relaxed) {
-            while let Some(event) = self.hub.next_event() {
-                self.event(event);
-            }
-            while let Ok(done) = self.done.try_recv() {
-                self.running.retain(|r| !Arc::ptr_eq(&r.cancel, &done.cancel));
-                // Who asked may be gone; then the answer is for nobody.
-                let _ = self.hub.send(done.connection, &done.frames);
-            }
-            let now = Instant::now();
-            for r in &self.running {
-                if r.end.is_some_and(|end| end <= now) {
-                    r.cancel.store(true, Ordering::Relaxed);
-                }
-            }
-            self.links(now);
-            if now >= beat {
-                for link in self.links.iter().filter(|l| l.open) {
-                    if let Some(id) = link.connection {
-                        let _ = self.hub.send(id, &[Bytes::from_static(pirate::HEARTBEAT)]);
-                    }
-                }
-                beat = now + self.config.heartbeat;
-            }
-            let ends = self.running.iter().filter_map(|r| r.end).filter(|end| *end > now);
-            let next = ends.chain(self.links.iter().map(|l| l.due)).chain([beat]).min();
-            self.hub.wait(next);
+            let due = lock(&self.state).step();
+            self.poller.wait(due);
         }
         // Whatever is at work may stop.
-        self.running.iter().for_each(|r| r.cancel.store(true, Ordering::Relaxed));
+        lock(&self.state).running.iter().for_each(Running::cancel);
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    /// Does what there is to do, and says when there is more even if nothing comes in.
+    fn step(&mut self) -> Option<Instant> {
+        self.hub.handle();
+        while let Some(event) = self.hub.next_event() {
+            self.event(event);
+        }
+        let now = Instant::now();
+        self.running.iter().filter(|r| r.end.is_some_and(|end| end <= now)).for_each(Running::cancel);
+        self.links(now);
+        if now >= self.beat {
+            for id in self.links.iter().filter(|l| l.open).filter_map(|l| l.connection) {
+                let _ = self.hub.send(id, &[Bytes::from_static(pirate::HEARTBEAT)]);
+            }
+            self.beat = now + self.config.heartbeat;
+        }
+        let ends = self.running.iter().filter_map(|r| r.end).filter(|end| *end > now);
+        ends.chain(self.links.iter().map(|l| l.due)).chain([self.beat]).chain(self.hub.due()).min()
     }
 
     /// Gives up brokers that are silent, and connects where a pause is over.

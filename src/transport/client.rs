@@ -274,6 +274,7 @@ impl Client {
             main: None,
             retired: Vec::new(),
             raw: HashMap::new(),
+            finished: Vec::new(),
             closing: false,
         };
         let shared = Arc::new(Shared { io: Mutex::new(Some(io)), waker });
@@ -407,18 +408,21 @@ impl Shared {
 
     /// Does something, and has the thread do what follows from it, if it would not by itself.
     fn with(&self, action: impl FnOnce(&mut Io)) {
-        let mut io = self.lock();
-        let Some(io) = &mut *io else { return };
+        let mut guard = self.lock();
+        let Some(io) = &mut *guard else { return };
         action(io);
         if io.due().is_some_and(|due| io.wakes.is_none_or(|wakes| due < wakes)) {
             let _ = self.waker.wake();
         }
+        let finished = std::mem::take(&mut io.finished);
+        drop(guard);
+        deliver(finished);
     }
 
     /// Reads answers and watches the time until the client is closed.
     fn run(&self, poller: &Poller) {
         loop {
-            let wakes = {
+            let (wakes, finished) = {
                 let mut io = self.lock();
                 let Some(io) = &mut *io else { return };
                 io.hub.handle();
@@ -433,12 +437,24 @@ impl Shared {
                 // With nothing to do, the time that was set before stays: the next request, which will
                 // have to be watched only later, need not wake this thread.
                 io.wakes = io.due().or(io.wakes.filter(|wakes| *wakes > now));
-                io.wakes
+                (io.wakes, std::mem::take(&mut io.finished))
             };
+            deliver(finished);
             poller.wait(wakes);
         }
     }
 }
+
+/// Tells callers what became of their requests. They go on at once, so nothing is locked meanwhile.
+fn deliver(finished: Vec<Finished>) {
+    for (done, outcome) in finished {
+        // Nobody waits any more: that is their right.
+        let _ = done.try_send(outcome);
+    }
+}
+
+/// Whom to tell what became of a request.
+type Finished = (SyncSender<Outcome<Answer>>, Outcome<Answer>);
 
 /// What a client works on.
 struct Io {
@@ -458,6 +474,8 @@ struct Io {
     retired: Vec<(Instant, ConnId)>,
     /// Connections of raw requests.
     raw: HashMap<ConnId, u64>,
+    /// Requests that ended, and whose callers are not told yet.
+    finished: Vec<Finished>,
     /// Whether the client is being closed.
     closing: bool,
 }
@@ -482,6 +500,7 @@ impl Io {
         for id in calls {
             self.finish(id, Err(CallError::Cancelled));
         }
+        deliver(std::mem::take(&mut self.finished));
     }
 
     fn add(&mut self, id: u64, ask: Ask, options: CallOptions, done: SyncSender<Outcome<Answer>>) {
@@ -523,8 +542,7 @@ impl Io {
             self.raw.remove(&connection);
             self.hub.close(connection);
         }
-        // Nobody waits any more: that is their right.
-        let _ = call.done.try_send(outcome);
+        self.finished.push((call.done, outcome));
     }
 
     fn cancel(&mut self, id: u64) {

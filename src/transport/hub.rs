@@ -239,9 +239,11 @@ impl Hub {
         origin: usize,
     ) -> io::Result<ConnId> {
         let id = self.id();
-        stream.register(&self.registry, Token(id))?;
+        self.registry.register(stream.source(), Token(id), Interest::READABLE | Interest::WRITABLE)?;
         let mut connection = Connection {
             stream,
+            token: Token(id),
+            watches_writing: true,
             peer,
             origin,
             connected: false,
@@ -280,7 +282,7 @@ impl Hub {
             self.fail(id, e.clone());
             return Err(e);
         }
-        match connection.flush() {
+        match connection.flush(&self.registry) {
             Ok(()) => Ok(()),
             Err(e) => {
                 let e = lost(&e);
@@ -293,7 +295,7 @@ impl Hub {
     /// Closes a connection; what is not sent yet is lost.
     pub fn close(&mut self, id: ConnId) {
         if let Some(mut connection) = self.connections.remove(&id) {
-            connection.stream.deregister(&self.registry);
+            let _ = self.registry.deregister(connection.stream.source());
         }
     }
 
@@ -416,7 +418,7 @@ impl Hub {
                 Err(e) => return self.fail(id, lost(&e)),
             }
         }
-        if let Err(e) = connection.flush() {
+        if let Err(e) = connection.flush(&self.registry) {
             return self.fail(id, lost(&e));
         }
         for _ in 0..TURN {
@@ -434,7 +436,7 @@ impl Hub {
                     if let Err(e) = connection.decode(id, &self.limits, &mut self.events) {
                         return self.fail(id, e);
                     }
-                    if let Err(e) = connection.flush() {
+                    if let Err(e) = connection.flush(&self.registry) {
                         return self.fail(id, lost(&e));
                     }
                     // What comes later is a new event; asking again would only cost a call.
@@ -481,6 +483,10 @@ enum Phase {
 
 struct Connection {
     stream: Stream,
+    token: Token,
+    /// Whether it is to be told when the socket can be written to. Only when it must be: otherwise each
+    /// message that the peer takes out of the socket would wake the thread.
+    watches_writing: bool,
     peer: Peer,
     origin: usize,
     connected: bool,
@@ -558,10 +564,21 @@ impl Connection {
     }
 
     /// Writes until all is written or the socket takes no more.
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self, registry: &Registry) -> io::Result<()> {
         if !self.connected {
             return Ok(());
         }
+        self.write()?;
+        if self.watches_writing == self.out.is_empty() {
+            self.watches_writing = !self.out.is_empty();
+            let writing = self.watches_writing.then_some(Interest::WRITABLE);
+            let interest = writing.map_or(Interest::READABLE, |w| w | Interest::READABLE);
+            registry.reregister(self.stream.source(), self.token, interest)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> io::Result<()> {
         while !self.out.is_empty() {
             let slices: Vec<IoSlice> = self.out.iter().take(32).map(|b| IoSlice::new(b)).collect();
             let mut written = match (&self.stream).write_vectored(&slices) {
@@ -683,7 +700,7 @@ impl Connection {
                 {
                     // 400 is what ZAP answers to those who may not come in.
                     self.put_command(&zmtp::put_command("ERROR", b"\x03400"));
-                    let _ = self.flush();
+                    let _ = self.write();
                     return Err(Error::new(Code::Unauthorized, format!("the key {client} is not allowed")));
                 }
                 self.peer = Peer::Key(client);

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use mio::{Interest, Registry, Token};
 
 use crate::error::{Code, Error, Result};
 
@@ -193,21 +192,12 @@ impl Stream {
         }
     }
 
-    /// Asks for its events.
-    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        let interest = Interest::READABLE | Interest::WRITABLE;
+    /// The source of its events.
+    pub fn source(&mut self) -> &mut dyn Source {
         match self {
-            Stream::Tcp(s) => registry.register(s, token, interest),
-            Stream::Ipc(s) => registry.register(s, token, interest),
+            Stream::Tcp(s) => s,
+            Stream::Ipc(s) => s,
         }
-    }
-
-    /// Wants no events any more.
-    pub fn deregister(&mut self, registry: &Registry) {
-        let _ = match self {
-            Stream::Tcp(s) => registry.deregister(s),
-            Stream::Ipc(s) => registry.deregister(s),
-        };
     }
 }
 

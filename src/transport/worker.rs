@@ -133,6 +133,7 @@ struct Link {
 /// answer them write the answers themselves.
 pub struct Worker {
     state: Arc<Mutex<State>>,
+    to_do: Sender<Job>,
     poller: Poller,
     endpoints: Vec<Endpoint>,
     stop: Arc<AtomicBool>,
@@ -146,7 +147,8 @@ struct State {
     links: Vec<Link>,
     direct: HashMap<ConnId, Peer>,
     gate: Gate,
-    jobs: Sender<Job>,
+    /// What came in and is not given to the threads yet.
+    jobs: Vec<Job>,
     running: Vec<Running>,
     /// When the next heartbeats are to be sent.
     beat: Instant,
@@ -174,7 +176,7 @@ impl Worker {
                 Place::Here(endpoint, security) => endpoints.push(hub.bind(endpoint, security.clone())?.1),
             }
         }
-        let (jobs, to_do) = channel::<Job>();
+        let (to_do, jobs) = channel::<Job>();
         let (poller, waker, threads) = (hub.poller(), hub.waker(), config.threads.max(1));
         let state = Arc::new(Mutex::new(State {
             hub,
@@ -184,17 +186,17 @@ impl Worker {
             ready: ready.into(),
             links,
             direct: HashMap::new(),
-            jobs,
+            jobs: Vec::new(),
             running: Vec::new(),
         }));
-        let (to_do, functions) = (Arc::new(Mutex::new(to_do)), Arc::new(functions));
+        let (jobs, functions) = (Arc::new(Mutex::new(jobs)), Arc::new(functions));
         for n in 0..threads {
-            // The jobs end with the state, and these threads with the jobs.
-            let (to_do, functions, state) = (to_do.clone(), functions.clone(), Arc::downgrade(&state));
-            let waker = waker.clone();
+            let (jobs, functions) = (jobs.clone(), functions.clone());
+            // Weak, so that the sockets close with the worker, whatever is still at work.
+            let (state, waker) = (Arc::downgrade(&state), waker.clone());
             let work = move || {
                 loop {
-                    let job = to_do.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(job) = job else { return };
                     let (connection, cancel) = (job.connection, job.cancel.clone());
                     let frames = perform(&functions, job);
@@ -210,7 +212,7 @@ impl Worker {
             let started = std::thread::Builder::new().name(format!("worker-{n}")).spawn(work);
             started.map_err(|e| Error::new(Code::Internal, format!("no thread can be started: {e}")))?;
         }
-        Ok(Worker { state, poller, endpoints, stop: Arc::default() })
+        Ok(Worker { state, to_do, poller, endpoints, stop: Arc::default() })
     }
 
     /// Where it listens.
@@ -226,7 +228,14 @@ impl Worker {
     /// Serves until it is stopped.
     pub fn run(self) {
         while !self.stop.load(Ordering::Relaxed) {
-            let due = lock(&self.state).step();
+            let (due, jobs) = {
+                let mut state = lock(&self.state);
+                (state.step(), std::mem::take(&mut state.jobs))
+            };
+            // Not before: who has done one needs the lock.
+            for job in jobs {
+                let _ = self.to_do.send(job);
+            }
             self.poller.wait(due);
         }
         // Whatever is at work may stop.
@@ -363,8 +372,7 @@ impl State {
         let deadline = Request::peek(&frames).ok().and_then(|(_, deadline)| deadline);
         let end = deadline.map(|ms| Instant::now() + Duration::from_millis(ms.min(86_400_000)));
         self.running.push(Running { connection, name, cancel: cancel.clone(), end });
-        // The threads live as long as this does.
-        let _ = self.jobs.send(Job { connection, head, frames, cancel, end });
+        self.jobs.push(Job { connection, head, frames, cancel, end });
     }
 }
 

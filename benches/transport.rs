@@ -3,6 +3,8 @@
 //! * `transport serve ENDPOINT` prints where it listens and sends back what it is asked.
 //! * `transport ask ENDPOINT DOUBLES CLIENTS ROUNDS` prints the median and the 99th percentile of the round
 //!   trips in microseconds, and how many there were a second.
+//! * `transport formats` prints for lists of doubles and of records, in each format, how many bytes they take
+//!   and how many microseconds it takes to write them and to read them.
 
 use std::io::BufRead;
 use std::process::{Command, Stdio};
@@ -10,6 +12,7 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use lean_oracle::transport::client::{CallOptions, Client, ClientConfig};
+use lean_oracle::transport::format::{Format, Value};
 use lean_oracle::transport::hub::ServerSecurity;
 use lean_oracle::transport::message::{Array, Body};
 use lean_oracle::transport::net::Endpoint;
@@ -59,11 +62,40 @@ fn ask(endpoint: &Endpoint, doubles: usize, clients: usize, rounds: usize) {
     println!("{:.1}\t{:.1}\t{:.0}", at(50), at(99), all.len() as f64 / seconds);
 }
 
+fn formats() {
+    let doubles = |n: usize| Value::List((0..n).map(|i| Value::Float((i as f64).sin())).collect());
+    let record = |i: usize| {
+        let name = Value::Text(format!("x{i}"));
+        let bounds = Value::List(vec![Value::Float(i as f64 / 7.0), Value::Float(i as f64 / 3.0)]);
+        Value::Map(vec![("name".into(), name), ("bounds".into(), bounds), ("level".into(), Value::Int(2))])
+    };
+    let records = |n: usize| Value::List((0..n).map(record).collect());
+    for n in [1, 10, 100, 400, 1000, 10_000, 100_000] {
+        for (kind, value) in [("doubles", doubles(n)), ("records", records(n.div_ceil(4)))] {
+            for format in Format::ALL {
+                let (mut write, mut read, mut bytes) = (f64::MAX, f64::MAX, Vec::new());
+                for _ in 0..(200_000 / n).clamp(5, 200) {
+                    let begun = Instant::now();
+                    bytes = format.encode(&value).expect("every format can");
+                    write = write.min(begun.elapsed().as_secs_f64() * 1e6);
+                    let begun = Instant::now();
+                    let back = format.decode(&bytes).expect("ours");
+                    read = read.min(begun.elapsed().as_secs_f64() * 1e6);
+                    assert_eq!(back, value);
+                }
+                let name = format.content_type();
+                println!("{kind}\t{}\t{name}\t{}\t{write:.1}\t{read:.1}", value.size(), bytes.len());
+            }
+        }
+    }
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     let number = |text: &String| text.parse::<usize>().expect("a number");
     match &arguments[..] {
         [command, endpoint] if command == "serve" => serve(endpoint),
+        [command] if command == "formats" => formats(),
         [command, endpoint, doubles, clients, rounds] if command == "ask" => {
             let endpoint = Endpoint::parse(endpoint).expect("an endpoint");
             ask(&endpoint, number(doubles), number(clients), number(rounds));

@@ -83,7 +83,7 @@ fn load(at: &str, stop: &AtomicBool, counts: &Counts, python: bool) {
 
 #[test]
 fn nothing_grows_under_load() {
-    let seconds = std::env::var("LEAN_ORACLE_SOAK").ok().and_then(|s| s.parse().ok()).unwrap_or(15);
+    let seconds = std::env::var("LEAN_ORACLE_SOAK").ok().and_then(|s| s.parse().ok()).unwrap_or(15u64);
     let binary = env!("CARGO_BIN_EXE_lean-oracle");
     let place = |line: String| line.split_once(' ').unwrap_or_else(|| panic!("{line:?}")).1.to_string();
     let rust = |args: &[&str]| Peer::start(Command::new(binary).args(args));
@@ -108,7 +108,7 @@ fn nothing_grows_under_load() {
     watched.extend(steady_python.as_ref().map(|p| ("Python worker", p.id())));
 
     let (stop, counts) = (AtomicBool::new(false), Counts::default());
-    let samples = 60;
+    let samples = u32::try_from(seconds).unwrap_or(u32::MAX).max(60);
     let mut seen: Vec<Vec<(usize, usize)>> = vec![Vec::new(); watched.len()];
     let mut kills = 0;
     std::thread::scope(|scope| {

@@ -97,6 +97,11 @@ fn frames(data: &[u8]) -> Vec<Bytes> {
     frames
 }
 
+/// Some place that depends on `data`.
+fn place(data: &[u8]) -> usize {
+    data.iter().fold(0usize, |n, b| n.wrapping_mul(31).wrapping_add(usize::from(*b)))
+}
+
 /// The commands of both sides of a handshake: `data` in the place of each, and as the metadata in it.
 fn handshake(data: &[u8]) {
     let _ = zmtp::command(data).and_then(|(_, rest)| zmtp::socket_type(rest));
@@ -116,7 +121,7 @@ fn handshake(data: &[u8]) {
     let initiate = client.welcome(&body(&welcome), data).expect("ours");
     // What is sealed properly, and then spoilt in one place.
     let mut spoilt = body(&initiate);
-    let at = data.iter().fold(0, |n, b| n * 31 + usize::from(*b)) % spoilt.len();
+    let at = place(data) % spoilt.len();
     spoilt[at] ^= data.first().copied().unwrap_or(0) | 1;
     assert!(server.initiate(&spoilt, data).is_err());
     let (who, metadata, _, ready) = server.initiate(&body(&initiate), data).expect("ours");
@@ -138,7 +143,7 @@ fn session(data: &[u8]) {
     assert!(server.open(data).is_err());
     let sealed = client.seal(true, false, data);
     let mut spoilt = sealed.clone();
-    let at = data.iter().fold(0, |n, b| n * 31 + usize::from(*b)) % spoilt.len();
+    let at = place(data) % spoilt.len();
     spoilt[at] ^= data.first().copied().unwrap_or(0) | 1;
     assert!(server.open(&spoilt).is_err() && server.open(&sealed[..at]).is_err());
     assert_eq!(server.open(&sealed).expect("ours"), (true, false, data.to_vec()));
@@ -153,7 +158,10 @@ fn messages(frames: &[Bytes]) {
     let answer = legacy::answer(bridge, frames.first().map(|f| &f[..]));
     serde_json::from_slice::<serde_json::Value>(&answer).expect("its answers are JSON");
     if let Ok(request) = Request::read(&incoming.frames) {
-        assert_eq!(Request::peek(&incoming.frames).expect("it is read"), (request.op.clone(), request.deadline_ms));
+        assert_eq!(
+            Request::peek(&incoming.frames).expect("it is read"),
+            (request.op.clone(), request.deadline_ms)
+        );
         // NaN differs from itself: the frames are compared.
         let mut again = request.frames();
         assert_eq!(Request::read(&again).expect("ours").frames(), again);

@@ -7,7 +7,7 @@
 //! thread repeats [`Hub::handle`] with the lock and [`Poller::wait`] without it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::io::{self, IoSlice, Write};
+use std::io::{self, IoSlice};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -581,7 +581,7 @@ impl Connection {
     fn write(&mut self) -> io::Result<()> {
         while !self.out.is_empty() {
             let slices: Vec<IoSlice> = self.out.iter().take(32).map(|b| IoSlice::new(b)).collect();
-            let mut written = match (&self.stream).write_vectored(&slices) {
+            let mut written = match self.stream.send(&slices) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => n,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),

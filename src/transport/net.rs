@@ -1,12 +1,13 @@
 //! Endpoints, and the two kinds of streams behind them: TCP and Unix sockets.
 
 use std::fmt;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Read};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 
 use crate::error::{Code, Error, Result};
 
@@ -124,9 +125,14 @@ impl Listener {
             Listener::Tcp(l) => {
                 let (stream, from) = l.accept()?;
                 stream.set_nodelay(true)?;
+                no_signal(&stream)?;
                 Ok((Stream::Tcp(stream), Some(from.ip())))
             }
-            Listener::Ipc(l, _) => l.accept().map(|(stream, _)| (Stream::Ipc(stream), None)),
+            Listener::Ipc(l, _) => {
+                let (stream, _) = l.accept()?;
+                no_signal(&stream)?;
+                Ok((Stream::Ipc(stream), None))
+            }
         }
     }
 
@@ -147,6 +153,18 @@ impl Drop for Listener {
     }
 }
 
+/// Where a message cannot be sent without SIGPIPE, its socket can be told never to raise it.
+#[cfg(target_vendor = "apple")]
+fn no_signal(socket: impl std::os::fd::AsFd) -> io::Result<()> {
+    Ok(rustix::net::sockopt::set_socket_nosigpipe(socket, true)?)
+}
+
+/// See [`Stream::send`].
+#[cfg(not(target_vendor = "apple"))]
+fn no_signal(_socket: impl std::os::fd::AsFd) -> io::Result<()> {
+    Ok(())
+}
+
 /// A connection that never blocks.
 pub enum Stream {
     /// TCP.
@@ -164,9 +182,15 @@ impl Stream {
                 // servers listen by default.
                 let found = Endpoint::resolve(address)?;
                 let first = found.iter().find(|a| a.is_ipv4()).unwrap_or(&found[0]);
-                TcpStream::connect(*first).map(Stream::Tcp)
+                let stream = TcpStream::connect(*first)?;
+                no_signal(&stream)?;
+                Ok(Stream::Tcp(stream))
             }
-            Endpoint::Ipc(path) => UnixStream::connect(path).map(Stream::Ipc),
+            Endpoint::Ipc(path) => {
+                let stream = UnixStream::connect(path)?;
+                no_signal(&stream)?;
+                Ok(Stream::Ipc(stream))
+            }
         }
     }
 
@@ -192,6 +216,20 @@ impl Stream {
         }
     }
 
+    /// Writes as much as the socket takes. Writing to a peer that is gone is an error and never the signal
+    /// SIGPIPE, which would end a process that does not ignore it: Rust's programs do, others need not.
+    pub fn send(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        #[cfg(not(target_vendor = "apple"))]
+        let flags = SendFlags::NOSIGNAL;
+        #[cfg(target_vendor = "apple")]
+        let flags = SendFlags::empty();
+        let mut nothing_else = SendAncillaryBuffer::default();
+        Ok(match self {
+            Stream::Tcp(s) => sendmsg(s, bufs, &mut nothing_else, flags)?,
+            Stream::Ipc(s) => sendmsg(s, bufs, &mut nothing_else, flags)?,
+        })
+    }
+
     /// The source of its events.
     pub fn source(&mut self) -> &mut dyn Source {
         match self {
@@ -207,25 +245,5 @@ impl Read for &Stream {
             Stream::Tcp(s) => (&*s).read(buf),
             Stream::Ipc(s) => (&*s).read(buf),
         }
-    }
-}
-
-impl Write for &Stream {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        match self {
-            Stream::Tcp(s) => (&*s).write(buf),
-            Stream::Ipc(s) => (&*s).write(buf),
-        }
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Stream::Tcp(s) => (&*s).write_vectored(bufs),
-            Stream::Ipc(s) => (&*s).write_vectored(bufs),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

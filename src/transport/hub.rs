@@ -14,7 +14,7 @@ use bytes::Bytes;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::curve::{self, Keys, Public, Session};
-use super::net::{Endpoint, Listener, Stream};
+use super::net::{Endpoint, Listener, Resolver, Stream};
 use super::zmtp::{self, Decoder, Frame, Limits, Mechanism, Message, garbage};
 use crate::error::{Code, Error, Result};
 
@@ -121,6 +121,9 @@ pub struct Hub {
     polled: Option<Events>,
     /// When the next handshake must be done.
     handshakes: VecDeque<(Instant, ConnId)>,
+    /// Connections to be made as soon as the name of the server is resolved.
+    names: HashMap<ConnId, (Endpoint, Handshake, Peer)>,
+    resolver: Option<Resolver>,
 }
 
 struct Bound {
@@ -148,6 +151,8 @@ impl Hub {
             scratch: vec![0; 64 << 10],
             polled: Some(Events::with_capacity(256)),
             handshakes: VecDeque::new(),
+            names: HashMap::new(),
+            resolver: None,
         })
     }
 
@@ -168,11 +173,12 @@ impl Hub {
     /// Listens. Returns a number for the connections that come in there, and where it is: a port of 0 has
     /// become a real one.
     pub fn bind(&mut self, endpoint: &Endpoint, security: ServerSecurity) -> Result<(usize, Endpoint)> {
-        if let ServerSecurity::Plain { anywhere: false } = security {
+        let private = matches!(security, ServerSecurity::Plain { anywhere: false });
+        if private {
             local_only(endpoint)?;
         }
         let failed = |e: io::Error| Error::new(Code::Unreachable, format!("cannot bind {endpoint}: {e}"));
-        let mut listener = Listener::bind(endpoint).map_err(failed)?;
+        let mut listener = Listener::bind(endpoint, private).map_err(failed)?;
         let id = self.id();
         self.poll.registry().register(listener.source(), Token(id), Interest::READABLE).map_err(failed)?;
         let bound = listener.endpoint().map_err(failed)?;
@@ -185,9 +191,6 @@ impl Hub {
         if let ClientSecurity::Plain { anywhere: false } = security {
             local_only(endpoint)?;
         }
-        let failed =
-            |e: io::Error| Error::new(Code::Unreachable, format!("cannot connect to {endpoint}: {e}"));
-        let stream = Stream::connect(endpoint).map_err(failed)?;
         let side = match security {
             ClientSecurity::Plain { .. } => Handshake::Null,
             ClientSecurity::Curve { keys, server } => Handshake::Client(keys.clone(), *server, None),
@@ -196,7 +199,35 @@ impl Hub {
             ClientSecurity::Curve { server, .. } => Peer::Key(*server),
             ClientSecurity::Plain { .. } => Peer::Local,
         };
-        self.add(stream, side, peer, 0).map_err(failed)
+        let failed = |e: io::Error| cannot_connect(endpoint, &e);
+        let id = self.id();
+        match (Stream::connect(endpoint).map_err(failed)?, endpoint) {
+            (None, Endpoint::Tcp(name)) => {
+                if self.resolver.is_none() {
+                    let waker = self.waker();
+                    let resolver = Resolver::start(move || drop(waker.wake()));
+                    self.resolver = Some(resolver.map_err(|e| internal(&e))?);
+                }
+                self.resolver.iter().for_each(|r| r.ask(id, name));
+                self.names.insert(id, (endpoint.clone(), side, peer));
+                self.handshakes.push_back((Instant::now() + self.limits.handshake, id));
+            }
+            (None, Endpoint::Ipc(_)) => {}
+            (Some(stream), _) => self.add(id, stream, side, peer, 0).map_err(failed)?,
+        }
+        Ok(id)
+    }
+
+    /// Connects to servers whose addresses are known by now.
+    fn resolved(&mut self) {
+        while let Some((id, address)) = self.resolver.as_ref().and_then(Resolver::found) {
+            // Who gave up meanwhile is not here any more.
+            let Some((endpoint, side, peer)) = self.names.remove(&id) else { continue };
+            let made = address.and_then(Stream::to).and_then(|s| self.add(id, s, side, peer, 0));
+            if let Err(e) = made {
+                self.events.push_back(Event::Closed(id, cannot_connect(&endpoint, &e)));
+            }
+        }
     }
 
     fn id(&mut self) -> usize {
@@ -206,12 +237,12 @@ impl Hub {
 
     fn add(
         &mut self,
+        id: ConnId,
         mut stream: Stream,
         handshake: Handshake,
         peer: Peer,
         origin: usize,
-    ) -> io::Result<ConnId> {
-        let id = self.id();
+    ) -> io::Result<()> {
         stream.register(self.poll.registry(), Token(id))?;
         let mut connection = Connection {
             stream,
@@ -236,7 +267,7 @@ impl Hub {
         connection.enqueue(Bytes::copy_from_slice(&greeting));
         self.connections.insert(id, connection);
         self.handshakes.push_back((Instant::now() + self.limits.handshake, id));
-        Ok(id)
+        Ok(())
     }
 
     /// Sends a message, or as much of it as the socket takes now and the rest as it can. An error means
@@ -265,6 +296,7 @@ impl Hub {
 
     /// Closes a connection; what is not sent yet is lost.
     pub fn close(&mut self, id: ConnId) {
+        self.names.remove(&id);
         if let Some(mut connection) = self.connections.remove(&id) {
             connection.stream.deregister(self.poll.registry());
         }
@@ -288,7 +320,7 @@ impl Hub {
     }
 
     fn fail(&mut self, id: ConnId, reason: Error) {
-        if self.connections.contains_key(&id) {
+        if self.connections.contains_key(&id) || self.names.contains_key(&id) {
             self.close(id);
             self.events.push_back(Event::Closed(id, reason));
         }
@@ -329,12 +361,13 @@ impl Hub {
         for (id, ended) in again {
             self.ready(id, ended);
         }
+        self.resolved();
         let now = Instant::now();
         while let Some((t, id)) = self.handshakes.front().copied()
             && t <= now
         {
             self.handshakes.pop_front();
-            if self.connections.get(&id).is_some_and(|c| !matches!(c.phase, Phase::Traffic)) {
+            if self.connections.get(&id).is_none_or(|c| !matches!(c.phase, Phase::Traffic)) {
                 let e = Error::new(Code::Unreachable, "the peer did not finish the handshake in time");
                 self.fail(id, e);
             }
@@ -356,7 +389,8 @@ impl Hub {
                             Handshake::Server(curve::Server::new(keys.clone()), bound.security.clone())
                         }
                     };
-                    let _ = self.add(stream, handshake, address.map_or(Peer::Local, Peer::Address), id);
+                    let (new, peer) = (self.id(), address.map_or(Peer::Local, Peer::Address));
+                    let _ = self.add(new, stream, handshake, peer, id);
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -421,8 +455,14 @@ fn local_only(endpoint: &Endpoint) -> Result<()> {
     if endpoint.is_local() {
         return Ok(());
     }
-    let message = format!("{endpoint} is not on this machine: use CURVE keys, or allow plaintext explicitly");
+    let message = format!(
+        "{endpoint} is not on this machine as it is written: use CURVE keys, or allow plaintext explicitly"
+    );
     Err(Error::new(Code::Unauthorized, message))
+}
+
+fn cannot_connect(endpoint: &Endpoint, e: &io::Error) -> Error {
+    Error::new(Code::Unreachable, format!("cannot connect to {endpoint}: {e}"))
 }
 
 fn internal(e: &io::Error) -> Error {

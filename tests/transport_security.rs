@@ -1,0 +1,165 @@
+//! Attacks on brokers, workers and clients: who may come in, what it costs, and what a peer can make of it.
+
+mod peers;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use lean_oracle::Code;
+use lean_oracle::transport::client::{CallOptions, Client, ClientConfig};
+use lean_oracle::transport::curve::Keys;
+use lean_oracle::transport::hub::{ClientSecurity, ConnId, Event, Hub, HubLimits, ServerSecurity};
+use lean_oracle::transport::message::{Body, Reply, Request};
+use lean_oracle::transport::net::Endpoint;
+use lean_oracle::transport::server::Rate;
+use lean_oracle::transport::worker::{Functions, Place, Worker, WorkerConfig};
+use lean_oracle::transport::zmtp::Message;
+use peers::Peer;
+use serde_json::{Value, json};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_lean-oracle");
+const PLAIN: ClientSecurity = ClientSecurity::Plain { anywhere: false };
+
+fn lean_oracle(args: &[&str]) -> Peer {
+    Peer::start(Command::new(BINARY).args(args))
+}
+
+fn endpoint(text: &str) -> Endpoint {
+    Endpoint::parse(text).expect("an endpoint")
+}
+
+fn place(line: &str) -> String {
+    line.split_once(' ').unwrap_or_else(|| panic!("{line:?}")).1.to_string()
+}
+
+/// What a command says on standard error, and whether it ended well.
+fn refusal(args: &[&str]) -> (bool, String) {
+    let mut command = Command::new("timeout");
+    let out =
+        command.args(["20", BINARY]).args(args).stdin(Stdio::null()).output().expect("timeout is there");
+    (out.status.success(), String::from_utf8_lossy(&out.stderr).into_owned())
+}
+
+fn client(at: &str, security: ClientSecurity) -> Client {
+    let config = ClientConfig { security, ..ClientConfig::new(endpoint(at)) };
+    Client::new(ClientConfig { timeout: Duration::from_secs(10), retries: 0, ..config }).expect("a client")
+}
+
+fn options() -> CallOptions {
+    CallOptions::default()
+}
+
+/// The next event of a hub, within 20 s.
+fn next(hub: &mut Hub) -> Event {
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(event) = hub.next_event() {
+            return event;
+        }
+        assert!(Instant::now() < end, "nothing happens");
+        hub.wait(Some(end));
+    }
+}
+
+/// A bare connection, for messages that no client or worker of ours sends.
+fn connect(at: &str) -> (Hub, ConnId) {
+    let mut hub = Hub::new(HubLimits::default()).expect("a hub");
+    hub.connect(&endpoint(at), &PLAIN).expect("it listens");
+    match next(&mut hub) {
+        Event::Opened(id, ..) => (hub, id),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What a plain DEALER says first.
+fn greeting() -> [u8; 64] {
+    let mut g = [0u8; 64];
+    (g[0], g[9], g[10]) = (0xFF, 0x7F, 3);
+    g[12..16].copy_from_slice(b"NULL");
+    g
+}
+
+/// And then.
+const READY: &[u8] = b"\x04\x1c\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER";
+
+fn frames(parts: &[&[u8]]) -> Message {
+    parts.iter().map(|p| Bytes::copy_from_slice(p)).collect()
+}
+
+#[test]
+fn a_unix_socket_takes_the_place_of_no_file_and_is_ours_alone() {
+    let path = peers::socket("notes");
+    std::fs::write(&path, "dear").expect("ours");
+    let mut hub = Hub::new(HubLimits::default()).expect("a hub");
+    let plain = ServerSecurity::Plain { anywhere: false };
+    hub.bind(&endpoint(&format!("ipc://{path}")), plain.clone()).expect_err("a file is in the way");
+    assert_eq!(std::fs::read_to_string(&path).expect("still there"), "dear");
+    std::fs::remove_file(&path).expect("ours");
+    hub.bind(&endpoint(&format!("ipc://{path}")), plain).expect("free");
+    let mode = std::fs::metadata(&path).expect("bound").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "{mode:o}");
+}
+
+/// Names are resolved on a thread of their own; those that do not exist are told of like other failures.
+#[test]
+fn names_are_resolved_beside() {
+    let anywhere = ClientSecurity::Plain { anywhere: true };
+    let mut server = Hub::new(HubLimits::default()).expect("a hub");
+    let at = server.bind(&endpoint("tcp://127.0.0.1:0"), ServerSecurity::Plain { anywhere: false });
+    let port = at.expect("free").1.to_string().rsplit_once(':').expect("a port").1.to_string();
+    std::thread::spawn(move || {
+        loop {
+            server.wait(None);
+            while server.next_event().is_some() {}
+        }
+    });
+    let mut hub = Hub::new(HubLimits::default()).expect("a hub");
+    // In capitals it is a name like any other.
+    let there = hub.connect(&endpoint(&format!("tcp://LOCALHOST:{port}")), &anywhere).expect("begun");
+    assert!(matches!(next(&mut hub), Event::Opened(id, ..) if id == there));
+    let nowhere = hub.connect(&endpoint("tcp://nobody.invalid:9"), &anywhere).expect("begun");
+    match next(&mut hub) {
+        Event::Closed(id, e) => assert_eq!((id, e.code), (nowhere, Code::Unreachable), "{e}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A broker and a worker that says what `answer` makes of the requests it gets.
+fn broker_with(mut answer: impl FnMut(&Request) -> Message + Send + 'static) -> (Peer, String) {
+    let args = ["broker", "--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0"];
+    let mut broker = lean_oracle(&args);
+    let (clients, workers) = (place(&broker.line()), place(&broker.line()));
+    let (mut hub, id) = connect(&workers);
+    hub.send(id, &frames(&[b"\x01"])).expect("sent");
+    std::thread::spawn(move || {
+        loop {
+            hub.wait(Some(Instant::now() + Duration::from_millis(500)));
+            while let Some(event) = hub.next_event() {
+                match event {
+                    Event::Message(_, m) if m.len() > 2 => {
+                        let request = Request::read(&m[2..]).expect("ours");
+                        let reply = [m[0].clone(), Bytes::new()].into_iter().chain(answer(&request));
+                        let _ = hub.send(id, &reply.collect::<Message>());
+                    }
+                    Event::Closed(..) => return,
+                    _ => {}
+                }
+            }
+            if hub.send(id, &frames(&[b"\x02"])).is_err() {
+                return;
+            }
+        }
+    });
+    (broker, clients)
+}
+
+/// Kilobytes of memory that a process has.
+fn memory(peer: &Peer) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", peer.id())).expect("Linux");
+    let line = status.lines().find(|l| l.starts_with("VmHWM:")).expect("a high water mark");
+    line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
+}

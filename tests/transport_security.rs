@@ -128,6 +128,60 @@ fn names_are_resolved_beside() {
     }
 }
 
+/// Connections that say nothing, more than there are file descriptors for, keep nobody out.
+#[test]
+fn half_open_connections_keep_nobody_out() {
+    let run = format!("ulimit -n 64; exec {BINARY} worker --bind tcp://127.0.0.1:0");
+    let mut worker = Peer::start(Command::new("sh").args(["-c", &run]));
+    let at = place(&worker.line());
+    let address = at.strip_prefix("tcp://").expect("tcp");
+    let idle: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(address).expect("it listens")).collect();
+    client(&at, PLAIN).health().expect("answered");
+    drop(idle);
+}
+
+/// Whoever waited while there was no file descriptor left is let in when there is one again.
+#[test]
+fn who_waits_at_a_full_house_is_let_in() {
+    let run = format!("ulimit -n 32; exec {BINARY} worker --bind tcp://127.0.0.1:0");
+    let mut worker = Peer::start(Command::new("sh").args(["-c", &run]));
+    let at = place(&worker.line());
+    let address = at.strip_prefix("tcp://").expect("tcp");
+    let mut guests: Vec<TcpStream> =
+        (0..40).map(|_| TcpStream::connect(address).expect("it listens")).collect();
+    guests.iter_mut().for_each(|g| g.write_all(&[&greeting()[..], READY].concat()).expect("sent"));
+    std::thread::sleep(Duration::from_millis(300));
+    let client = client(&at, PLAIN);
+    let health = client.start("health", Body::json("null"), options()).expect("begun");
+    std::thread::sleep(Duration::from_millis(300));
+    drop(guests);
+    health.wait().expect("answered");
+}
+
+/// Whoever may have any number of keys is no less one peer.
+#[test]
+fn a_new_key_does_not_buy_a_new_allowance() {
+    let functions = Functions::new().on("x", |_, _| Ok(Body::json("1")));
+    let keys = Keys::generate();
+    let server = keys.public;
+    let place = Place::Here(endpoint("tcp://127.0.0.1:0"), ServerSecurity::Curve { keys, allowed: None });
+    let rate = Some(Rate { per_second: 0.01, burst: 2.0 });
+    let worker =
+        Worker::new(WorkerConfig { rate, ..WorkerConfig::new(vec![place]) }, functions).expect("a worker");
+    let at = worker.endpoints()[0].to_string();
+    let stop = worker.stopper();
+    let worker = std::thread::spawn(move || worker.run());
+    let codes: Vec<Option<Code>> = (0..3)
+        .map(|_| {
+            let client = client(&at, ClientSecurity::Curve { keys: Keys::generate(), server });
+            client.call("x", Body::json("null"), options()).err().map(|e| e.code())
+        })
+        .collect();
+    assert_eq!(codes, [None, None, Some(Code::Busy)]);
+    stop();
+    worker.join().expect("no panic");
+}
+
 /// A broker and a worker that says what `answer` makes of the requests it gets.
 fn broker_with(mut answer: impl FnMut(&Request) -> Message + Send + 'static) -> (Peer, String) {
     let args = ["broker", "--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0"];
@@ -162,4 +216,37 @@ fn memory(peer: &Peer) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", peer.id())).expect("Linux");
     let line = status.lines().find(|l| l.starts_with("VmHWM:")).expect("a high water mark");
     line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
+}
+
+/// Bytes on the wire do not become many times as many in memory.
+#[test]
+fn a_flood_of_the_smallest_messages_costs_little_memory() {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let ends = ["--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0"];
+    let mut broker = lean_oracle(&[&["broker"][..], &ends].concat());
+    let (clients, workers) = (place(&broker.line()), place(&broker.line()));
+    let before = memory(&broker);
+    let address = workers.strip_prefix("tcp://").expect("tcp");
+    let mut flooders: Vec<TcpStream> = (0..16)
+        .map(|_| {
+            let mut stream = TcpStream::connect(address).expect("it listens");
+            stream.write_all(&[&greeting()[..], READY].concat()).expect("sent");
+            stream
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(100));
+    // While it does not look, the system takes what it can; the first byte cuts all messages in two.
+    broker.signal("STOP");
+    let flood = [&[0u8][..], &vec![0; 4 << 20]].concat();
+    for stream in &mut flooders {
+        stream.set_nonblocking(true).expect("a socket");
+        let _ = stream.write_all(&flood);
+    }
+    broker.signal("CONT");
+    client(&clients, PLAIN).health().expect("answered");
+    let after = memory(&broker);
+    assert!(after < before + 100_000, "{before} kB became {after} kB");
+    assert!(broker.runs());
 }

@@ -175,8 +175,10 @@ fn nonce(prefix: &[u8], rest: &[u8]) -> crypto_box::Nonce {
 /// Replaces `out[from..]`, where 16 bytes are free for the tag, by what it is sealed.
 fn seal_tail(key: &SalsaBox, n: &crypto_box::Nonce, out: &mut [u8], from: usize) {
     let (tag_space, body) = out[from..].split_at_mut(TAG);
-    if let Ok(tag) = key.encrypt_in_place_detached(n, b"", body) {
-        tag_space.copy_from_slice(&tag);
+    match key.encrypt_in_place_detached(n, b"", body) {
+        Ok(tag) => tag_space.copy_from_slice(&tag),
+        // Only for more bytes than there can be; but then nothing readable may go out.
+        Err(_) => body.fill(0),
     }
 }
 

@@ -4,6 +4,7 @@
 //! misbehaves is closed, with a reason.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::fs::File;
 use std::io::{self, IoSlice, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -59,7 +60,7 @@ pub type ConnId = usize;
 /// What is known of the other side.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Peer {
-    /// The owner of this key.
+    /// The owner of this key, which is on our list.
     Key(Public),
     /// Whoever is at this address.
     Address(IpAddr),
@@ -114,8 +115,12 @@ pub struct Hub {
     listeners: HashMap<usize, Bound>,
     connections: HashMap<ConnId, Connection>,
     next: usize,
-    /// Connections with more to read than their turn allowed, and whether the end was seen behind it.
-    again: VecDeque<(ConnId, bool)>,
+    /// Connections with more to read than their turn allowed, each once.
+    again: VecDeque<ConnId>,
+    /// When to accept again after the system refused.
+    deaf: Option<Instant>,
+    /// See [`spare`].
+    spare: Option<File>,
     events: VecDeque<Event>,
     scratch: Vec<u8>,
     polled: Option<Events>,
@@ -147,6 +152,8 @@ impl Hub {
             connections: HashMap::new(),
             next: 1,
             again: VecDeque::new(),
+            deaf: None,
+            spare: None,
             events: VecDeque::new(),
             scratch: vec![0; 64 << 10],
             polled: Some(Events::with_capacity(256)),
@@ -179,6 +186,7 @@ impl Hub {
         }
         let failed = |e: io::Error| Error::new(Code::Unreachable, format!("cannot bind {endpoint}: {e}"));
         let mut listener = Listener::bind(endpoint, private).map_err(failed)?;
+        self.spare = self.spare.take().or_else(spare);
         let id = self.id();
         self.poll.registry().register(listener.source(), Token(id), Interest::READABLE).map_err(failed)?;
         let bound = listener.endpoint().map_err(failed)?;
@@ -258,6 +266,8 @@ impl Hub {
             out_size: 0,
             handshake,
             reading: true,
+            again: false,
+            ended: false,
         };
         let greeting = match &connection.handshake {
             Handshake::Null => zmtp::greeting(Mechanism::Null, false),
@@ -337,7 +347,7 @@ impl Hub {
             return;
         }
         let now = Instant::now();
-        let until = self.handshakes.front().map(|(t, _)| *t).into_iter().chain(until).min();
+        let until = self.handshakes.front().map(|(t, _)| *t).into_iter().chain(until).chain(self.deaf).min();
         let mut timeout = until.map(|t| t.saturating_duration_since(now));
         if !self.again.is_empty() {
             timeout = Some(Duration::ZERO);
@@ -349,7 +359,7 @@ impl Hub {
             // Nothing of ours can cause it; do not spin on it.
             std::thread::sleep(Duration::from_millis(10));
         }
-        let again: Vec<(ConnId, bool)> = self.again.drain(..).collect();
+        let again: Vec<ConnId> = self.again.drain(..).collect();
         for event in &polled {
             match event.token() {
                 WAKER => {}
@@ -358,11 +368,19 @@ impl Hub {
             }
         }
         self.polled = Some(polled);
-        for (id, ended) in again {
-            self.ready(id, ended);
+        for id in again {
+            if let Some(connection) = self.connections.get_mut(&id) {
+                connection.again = false;
+                self.ready(id, false);
+            }
         }
         self.resolved();
         let now = Instant::now();
+        if self.deaf.take_if(|t| *t <= now).is_some() {
+            // No event tells of those who waited meanwhile.
+            let all: Vec<usize> = self.listeners.keys().copied().collect();
+            all.into_iter().for_each(|id| self.accept(id));
+        }
         while let Some((t, id)) = self.handshakes.front().copied()
             && t <= now
         {
@@ -377,38 +395,72 @@ impl Hub {
     fn accept(&mut self, id: usize) {
         loop {
             let Some(bound) = self.listeners.get(&id) else { return };
-            match bound.listener.accept() {
+            let spared = self.spare.is_none();
+            let (accepted, security) = (bound.listener.accept(), bound.security.clone());
+            match accepted {
                 Ok((stream, address)) => {
                     // Above the limit a connection is closed at once: whoever waits would learn nothing.
-                    if self.connections.len() >= self.limits.connections {
+                    if (spared || self.connections.len() >= self.limits.connections) && !self.make_room() {
                         continue;
                     }
-                    let handshake = match &*bound.security {
+                    self.spare = self.spare.take().or_else(spare);
+                    let handshake = match &*security {
                         ServerSecurity::Plain { .. } => Handshake::Null,
                         ServerSecurity::Curve { keys, .. } => {
-                            Handshake::Server(curve::Server::new(keys.clone()), bound.security.clone())
+                            Handshake::Server(curve::Server::new(keys.clone()), security.clone())
                         }
                     };
                     let (new, peer) = (self.id(), address.map_or(Peer::Local, Peer::Address));
                     let _ = self.add(new, stream, handshake, peer, id);
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    self.spare = self.spare.take().or_else(spare);
+                    return;
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                // A connection that is gone already is none; out of file descriptors, wait a little.
+                // A connection that is gone already is none.
                 Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
+                // Most likely out of file descriptors, which is said even where nobody waits: with the spare
+                // one it is seen whether somebody does.
+                Err(_) if self.oldest().is_some() && self.spare.take().is_some() => {}
                 Err(_) => {
-                    std::thread::sleep(Duration::from_millis(10));
+                    self.deaf = Some(Instant::now() + Duration::from_millis(100));
                     return;
                 }
             }
         }
     }
 
+    /// Where in `handshakes` the connection is that has been at it longest, of those that came to us.
+    fn oldest(&mut self) -> Option<usize> {
+        let connections = &self.connections;
+        let open = |id: &ConnId| connections.get(id).filter(|c| !matches!(c.phase, Phase::Traffic));
+        // Those that got through, or are gone, need no time limit any more.
+        while let Some((_, id)) = self.handshakes.front()
+            && open(id).is_none()
+            && !self.names.contains_key(id)
+        {
+            self.handshakes.pop_front();
+        }
+        self.handshakes.iter().position(|(_, id)| open(id).is_some_and(|c| c.origin != 0))
+    }
+
+    /// Closes that one, so that those who say nothing do not keep others out. False when there is none.
+    fn make_room(&mut self) -> bool {
+        let Some((_, id)) = self.oldest().and_then(|at| self.handshakes.remove(at)) else { return false };
+        self.fail(id, Error::new(Code::Busy, "too many connections at their handshakes"));
+        true
+    }
+
     /// Reads and writes what a connection can. If it has `ended`, no other event will tell so.
     fn ready(&mut self, id: ConnId, ended: bool) {
         /// Reads in a row, so that one peer does not keep the others waiting.
         const TURN: usize = 16;
+        /// With so many events to be told of, nothing more is read: the smallest messages take a hundred
+        /// times as much memory as bytes on the wire.
+        const MANY: usize = 4096;
         let Some(connection) = self.connections.get_mut(&id) else { return };
+        connection.ended |= ended;
         if !connection.connected {
             match connection.stream.connected() {
                 Ok(true) => connection.connected = true,
@@ -426,6 +478,9 @@ impl Hub {
                 // The next event is that it can be written to; then it is read from again.
                 return;
             }
+            if self.events.len() > MANY {
+                break;
+            }
             match connection.decoder.read(&connection.stream, &mut self.scratch) {
                 Ok((0, _)) => {
                     return self.fail(id, Error::new(Code::Unreachable, "the peer closed the connection"));
@@ -438,7 +493,7 @@ impl Hub {
                         return self.fail(id, lost(&e));
                     }
                     // What comes later is a new event; asking again would only cost a call.
-                    if drained && !ended {
+                    if drained && !connection.ended {
                         return;
                     }
                 }
@@ -447,7 +502,10 @@ impl Hub {
                 Err(e) => return self.fail(id, lost(&e)),
             }
         }
-        self.again.push_back((id, ended));
+        if let Some(connection) = self.connections.get_mut(&id).filter(|c| !c.again) {
+            connection.again = true;
+            self.again.push_back(id);
+        }
     }
 }
 
@@ -459,6 +517,11 @@ fn local_only(endpoint: &Endpoint) -> Result<()> {
         "{endpoint} is not on this machine as it is written: use CURVE keys, or allow plaintext explicitly"
     );
     Err(Error::new(Code::Unauthorized, message))
+}
+
+/// A file descriptor to give up when there are no others.
+fn spare() -> Option<File> {
+    File::open("/dev/null").ok()
 }
 
 fn cannot_connect(endpoint: &Endpoint, e: &io::Error) -> Error {
@@ -500,6 +563,10 @@ struct Connection {
     out: VecDeque<Bytes>,
     out_size: usize,
     reading: bool,
+    /// Whether it has its turn again without an event.
+    again: bool,
+    /// Whether no event will tell of more to read: the end is behind what is there.
+    ended: bool,
 }
 
 /// Payloads from this size on are not copied to be sent.
@@ -655,10 +722,10 @@ impl Connection {
     fn handshake(&mut self, frame: &Frame, socket_type: &'static str) -> Result<bool> {
         let (name, data) = zmtp::command(&frame.body)?;
         if name == b"ERROR" {
-            let reason = String::from_utf8_lossy(data.get(1..).unwrap_or(&[])).into_owned();
+            let reason = zmtp::printable(data.get(1..).unwrap_or(&[]));
             return Err(Error::new(Code::Unauthorized, format!("the peer refused the connection: {reason}")));
         }
-        let unexpected = || garbage(format!("the command {} out of place", String::from_utf8_lossy(name)));
+        let unexpected = || garbage(format!("the command {} out of place", zmtp::printable(name)));
         let ours = zmtp::put_metadata(socket_type);
         let metadata = match &mut self.handshake {
             Handshake::Null if name == b"READY" => data.to_vec(),
@@ -687,7 +754,10 @@ impl Connection {
                     let _ = self.flush();
                     return Err(Error::new(Code::Unauthorized, format!("the key {client} is not allowed")));
                 }
-                self.peer = Peer::Key(client);
+                // A key that anybody may have does not say who this is.
+                if matches!(&**security, ServerSecurity::Curve { allowed: Some(_), .. }) {
+                    self.peer = Peer::Key(client);
+                }
                 self.put_command(&ready);
                 self.session = Some(Box::new(session));
                 metadata
@@ -703,7 +773,8 @@ impl Connection {
 
     fn traffic_command(&mut self, body: &[u8]) -> Result<()> {
         let (name, data) = zmtp::command(body)?;
-        if name == b"PING" {
+        // Who does not read what is there needs no other sign of life.
+        if name == b"PING" && self.out.len() < 64 {
             // The time to live, two bytes, and then a context that is sent back.
             let context = data.get(2..).unwrap_or(&[]);
             let pong = zmtp::put_command("PONG", &context[..context.len().min(16)]);

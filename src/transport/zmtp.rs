@@ -68,11 +68,20 @@ pub fn check_greeting(g: &[u8; GREETING], mechanism: Mechanism) -> Result<()> {
     }
     let name = g[12..32].split(|b| *b == 0).next().unwrap_or(&[]);
     if name != mechanism.name().as_bytes() {
-        let message =
-            format!("the peer's security is {}, ours {}", String::from_utf8_lossy(name), mechanism.name());
+        let message = format!("the peer's security is {}, ours {}", printable(name), mechanism.name());
         return Err(Error::new(Code::BadRequest, message));
     }
     Ok(())
+}
+
+/// What a peer says, for a line of a log or a terminal: control characters are written out, and no more
+/// than 255 bytes of it are taken.
+pub(super) fn printable(said: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&said[..said.len().min(255)]).into_owned();
+    text.chars().fold(String::new(), |out, c| match c.is_control() {
+        true => out + &c.escape_default().to_string(),
+        false => out + c.encode_utf8(&mut [0; 4]),
+    })
 }
 
 pub(super) fn garbage(message: impl Into<String>) -> Error {
@@ -243,7 +252,7 @@ pub fn socket_type(mut data: &[u8]) -> Result<String> {
         let (len, rest) = rest.split_first_chunk::<4>().ok_or_else(broken)?;
         let (value, rest) = rest.split_at_checked(u32::from_be_bytes(*len) as usize).ok_or_else(broken)?;
         if name.eq_ignore_ascii_case(b"Socket-Type") {
-            found = Some(String::from_utf8_lossy(value).into_owned());
+            found = Some(printable(value));
         }
         data = rest;
     }

@@ -211,6 +211,68 @@ fn broker_with(mut answer: impl FnMut(&Request) -> Message + Send + 'static) -> 
     (broker, clients)
 }
 
+/// A worker that has one request of a client knows how the ids of the others look.
+#[test]
+fn a_worker_answers_nothing_but_what_it_was_asked() {
+    let mut first = true;
+    let (_broker, clients) = broker_with(move |request| {
+        // The id of the request before: both are under way at the client.
+        let id = match std::mem::take(&mut first) {
+            true => request.correlation_id.replace("-0.", "-1."),
+            false => request.correlation_id.clone(),
+        };
+        Reply { correlation_id: id, outcome: Ok(Body::json(format!("\"{}\"", request.op))) }.frames()
+    });
+    let client = client(&clients, PLAIN);
+    let one = client.start("one", Body::json("null"), options()).expect("begun");
+    let two = client.start("two", Body::json("null"), options()).expect("begun");
+    assert_eq!(two.wait().expect("answered").payload, "\"two\"");
+    let e = one.wait().expect_err("the worker said something else");
+    assert!(e.to_string().contains("to another request"), "{e}");
+    let status = client.call("broker.status", Body::json("null"), options()).expect("answered");
+    let status: Value = serde_json::from_slice(&status.payload).expect("JSON");
+    let worker = &status["each_worker"][0];
+    assert_eq!(
+        (&worker["requests"], &worker["errors"], &worker["busy"]),
+        (&json!(2), &json!(1), &json!(false))
+    );
+}
+
+/// A list of operations that cannot be read does not mean all operations.
+#[test]
+fn a_worker_that_cannot_say_what_it_does_gets_nothing() {
+    let args = ["broker", "--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0"];
+    let mut broker = lean_oracle(&args);
+    let (_, workers) = (place(&broker.line()), place(&broker.line()));
+    for bad in [&b"{\"ops\": 7}"[..], b"\xff", &[b' '; 100_000]] {
+        let (mut hub, id) = connect(&workers);
+        hub.send(id, &frames(&[b"\x01", bad])).expect("sent");
+        assert!(matches!(next(&mut hub), Event::Closed(..)));
+    }
+}
+
+/// One who asks for the metrics a byte at a time does not keep the next one waiting.
+#[test]
+fn the_metrics_are_there_for_all() {
+    let ends = ["--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0"];
+    let mut broker = lean_oracle(&[&["broker", "--metrics", "127.0.0.1:0"][..], &ends].concat());
+    let at = place(&broker.line());
+    let address = at.strip_prefix("http://").and_then(|a| a.strip_suffix("/metrics")).expect("a place");
+    let mut slow = TcpStream::connect(address).expect("it listens");
+    std::thread::spawn(move || {
+        while slow.write_all(b"x").is_ok() {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    write!(stream, "GET /metrics HTTP/1.1\r\n\r\n").expect("sent");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("within 20 s");
+    assert!(text.contains("lean_oracle_broker_workers 0"), "{text}");
+}
+
 /// Kilobytes of memory that a process has.
 fn memory(peer: &Peer) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", peer.id())).expect("Linux");

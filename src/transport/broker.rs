@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::client::CANCEL;
 use super::hub::{ConnId, Event, Hub, HubLimits, Peer, ServerSecurity};
-use super::message::{Body, Incoming, Reply, Request, correlation_id};
+use super::message::{Body, Incoming, MAX_HEADER, Reply, Request, correlation_id, outcome};
 use super::metrics::{Counter, Histogram, Report};
 use super::net::Endpoint;
 use super::server::{Gate, Rate, answer_legacy, is_heartbeat, pirate, refusal, too_often};
@@ -117,6 +117,8 @@ struct Job {
     op: String,
     incoming: Incoming,
     begun: Instant,
+    /// When a worker got it.
+    given: Instant,
     end: Instant,
     has_deadline: bool,
 }
@@ -129,6 +131,29 @@ struct Worker {
     /// The request that it works on.
     job: Option<Job>,
     ready: bool,
+    /// Requests answered, those among them that were refused, and the time they took.
+    answered: u64,
+    errors: u64,
+    busy: Duration,
+    peer: Peer,
+}
+
+impl Worker {
+    fn tell((id, w): (&ConnId, &Worker)) -> serde_json::Value {
+        let peer = match &w.peer {
+            Peer::Key(key) => key.to_string(),
+            Peer::Address(address) => address.to_string(),
+            Peer::Local => "local".into(),
+        };
+        // Names are the worker's choice; the status has to fit into an answer.
+        let mut ops: Vec<&str> = w.ops.iter().flatten().map(String::as_str).collect();
+        ops.sort_unstable();
+        ops.truncate(100);
+        serde_json::json!({
+            "connection": id, "peer": peer, "ops": ops, "requests": w.answered, "errors": w.errors,
+            "seconds": w.busy.as_secs_f64(), "busy": w.job.is_some(),
+        })
+    }
 }
 
 /// A broker. [`Broker::run`] is its thread.
@@ -151,6 +176,16 @@ pub struct Broker {
 #[derive(Deserialize)]
 struct Ready {
     ops: Option<HashSet<String>>,
+}
+
+impl Ready {
+    fn read(json: &[u8]) -> Result<Self> {
+        let bad = |why: String| Error::new(Code::Parse, format!("READY: {why}"));
+        if json.len() > MAX_HEADER {
+            return Err(bad(format!("{} bytes; the limit is {MAX_HEADER}", json.len())));
+        }
+        serde_json::from_slice(json).map_err(|e| bad(e.to_string()))
+    }
 }
 
 impl Broker {
@@ -269,7 +304,10 @@ impl Broker {
             Event::Opened(id, peer, origin) => {
                 if self.backend.contains(&origin) {
                     let expiry = now + self.config.heartbeat * pirate::LIVENESS;
-                    self.workers.insert(id, Worker { ops: None, expiry, job: None, ready: false });
+                    let (ops, job, busy) = (None, None, Duration::ZERO);
+                    let worker =
+                        Worker { ops, expiry, job, ready: false, answered: 0, errors: 0, busy, peer };
+                    self.workers.insert(id, worker);
                 } else {
                     self.clients.insert(id, peer);
                 }
@@ -304,8 +342,16 @@ impl Broker {
         match &first[..] {
             pirate::HEARTBEAT => {}
             pirate::READY => {
-                let ready = frames.next().and_then(|json| serde_json::from_slice::<Ready>(&json).ok());
-                worker.ops = ready.and_then(|r| r.ops);
+                worker.ops = match frames.next().map(|json| Ready::read(&json)) {
+                    None => None,
+                    Some(Ok(ready)) => ready.ops,
+                    // A list that cannot be read does not mean everything.
+                    Some(Err(_)) => {
+                        self.metrics.rejected.add(1);
+                        self.hub.close(id);
+                        return self.bury(id);
+                    }
+                };
                 worker.ready = true;
                 // A worker that is ready has forgotten what it worked on.
                 if let Some(job) = worker.job.take() {
@@ -323,6 +369,20 @@ impl Broker {
                 if reply.first().is_some_and(Bytes::is_empty) {
                     reply.remove(0);
                 }
+                // A worker could guess the ids of the other requests of this client.
+                let ok = match outcome(&reply) {
+                    _ if job.op == legacy::OP && reply.len() == 1 => true,
+                    Some((correlation_id, ok)) if correlation_id == job.correlation_id => ok,
+                    _ => {
+                        let e = "the worker's reply is unreadable, or to another request";
+                        reply = refusal(&job.incoming, &Error::new(Code::Internal, e));
+                        reply.drain(..job.incoming.address.len());
+                        false
+                    }
+                };
+                worker.answered += 1;
+                worker.errors += u64::from(!ok);
+                worker.busy += now.duration_since(job.given);
                 self.metrics.replies.add(1);
                 self.metrics.bytes_out.add(reply.iter().map(Bytes::len).sum());
                 self.metrics.latency.add(now.duration_since(job.begun));
@@ -361,6 +421,7 @@ impl Broker {
         }
         let mut frames = vec![Bytes::copy_from_slice(&job.number.to_be_bytes()), Bytes::new()];
         frames.extend(job.incoming.frames.iter().cloned());
+        job.given = now;
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.job = Some(job);
         }
@@ -396,7 +457,12 @@ impl Broker {
         let correlation_id = correlation_id(&incoming.frames);
         match &op[..] {
             CANCEL => return self.forget(id, Some(&correlation_id)),
-            STATUS => return self.tell(id, &incoming, correlation_id, &self.metrics.report().json()),
+            STATUS => {
+                let mut status = self.metrics.report().json();
+                status["each_worker"] =
+                    self.workers.iter().filter(|(_, w)| w.ready).map(Worker::tell).collect();
+                return self.tell(id, &incoming, correlation_id, &status);
+            }
             "health" => {
                 let workers = self.workers.values().filter(|w| w.ready).count();
                 let health = serde_json::json!({"status": "ok", "role": "broker", "workers": workers});
@@ -418,6 +484,7 @@ impl Broker {
             op,
             incoming,
             begun: now,
+            given: now,
             end: now + limit,
             has_deadline: deadline.is_some(),
         };
@@ -463,13 +530,15 @@ pub fn serve_metrics(address: &str, metrics: Arc<BrokerMetrics>) -> Result<std::
     let serve = move || {
         for mut stream in listener.incoming().flatten() {
             // One at a time, and nobody holds it up for long.
-            let limit = Some(Duration::from_secs(1));
-            let _ = stream.set_read_timeout(limit).and_then(|()| stream.set_write_timeout(limit));
+            let end = Instant::now() + Duration::from_secs(1);
+            let _ = stream.set_write_timeout(Some(Duration::from_secs(1)));
             let mut request = [0; 2048];
             let mut n = 0;
             // It may come in pieces; the head is all that there is.
             while n < request.len() && !request[..n].ends_with(b"\r\n\r\n") {
-                match stream.read(&mut request[n..]) {
+                let left = end.saturating_duration_since(Instant::now());
+                // No time left is an error here, too.
+                match stream.set_read_timeout(Some(left)).and_then(|()| stream.read(&mut request[n..])) {
                     Ok(more @ 1..) => n += more,
                     _ => break,
                 }

@@ -16,7 +16,7 @@ use crate::error::{Code, Error, Result};
 /// The version of the envelope.
 pub const SCHEMA_VERSION: u64 = 1;
 /// A header is not longer.
-const MAX_HEADER: usize = 64 << 10;
+pub(super) const MAX_HEADER: usize = 64 << 10;
 /// Nor are names and correlation ids.
 const MAX_NAME: usize = 256;
 
@@ -300,6 +300,12 @@ fn header<'a, H: Deserialize<'a>>(frames: &'a [Bytes]) -> Result<H> {
 pub fn correlation_id(frames: &[Bytes]) -> String {
     let any = frames.first().filter(|h| h.len() <= MAX_HEADER).and_then(|h| serde_json::from_slice(h).ok());
     any.and_then(|any: AnyHeader| any.correlation_id).map_or(String::new(), Cow::into_owned)
+}
+
+/// What a reply says of itself: the id of the request, and whether it is an answer.
+pub fn outcome(frames: &[Bytes]) -> Option<(String, bool)> {
+    let h: ReplyHeader = header(frames).ok()?;
+    Some((h.correlation_id.into_owned(), &*h.status == "ok"))
 }
 
 fn short(text: &str, field: &'static str) -> Result<()> {

@@ -189,10 +189,17 @@ fn finish(result: Result<String, Error>, json: bool) -> ExitCode {
             if json {
                 let _ = writeln!(std::io::stdout(), "{}", pretty(&oracle::error_json(&e)));
             }
-            eprintln!("lean-oracle: {e}");
+            eprintln!("lean-oracle: {}", printable(&e.to_string()));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error on one line: what a server or a file says must not steer the terminal.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
+        .collect()
 }
 
 fn enclose(e: &Enclose) -> Result<String, Error> {

@@ -251,6 +251,63 @@ fn a_worker_that_cannot_say_what_it_does_gets_nothing() {
     }
 }
 
+#[test]
+fn what_would_be_open_by_mistake_is_refused() {
+    let dir = std::path::PathBuf::from(peers::socket("open"));
+    std::fs::create_dir_all(dir.join("clients")).expect("ours");
+    let file = |name: &str| dir.join(name).to_str().expect("UTF-8").to_string();
+    lean_oracle(&["keygen", &file("own")]).finish();
+    lean_oracle(&["keygen", &file("clients/a")]).finish();
+    let (key, allow) = (file("own.key_secret"), file("clients"));
+    let ends = ["--frontend", "tcp://127.0.0.1:0", "--backend", "tcp://127.0.0.1:0"];
+    let cases: [(&[&str], &str); 5] = [
+        // Clients are chosen, workers are not: anybody could be a worker and see what they ask.
+        (&[&["broker", "--key", &key, "--allow", &allow][..], &ends].concat(), "--allow-workers"),
+        // A key of our own and no server's: that is plaintext.
+        (&["call", "health", "--key", &key], "--server-key"),
+        (&["worker", "--broker", "tcp://127.0.0.1:9", "--key", &key], "--server-key"),
+        (&["worker", "--bind", "tcp://0.0.0.0:0"], "not on this machine"),
+        // No name server is asked whether a name may be trusted.
+        (&["call", "health", "--endpoint", "tcp://somewhere.invalid:9"], "not on this machine"),
+    ];
+    for (args, says) in cases {
+        let (ended_well, said) = refusal(args);
+        assert!(!ended_well && said.contains(says), "{args:?}: {said:?}");
+    }
+    // A secret that everybody can read is none.
+    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o644)).expect("ours");
+    let (ended_well, said) = refusal(&["worker", "--bind", "tcp://127.0.0.1:0", "--key", &key]);
+    assert!(!ended_well && said.contains("chmod 600"), "{said:?}");
+    let _ = std::fs::remove_dir_all(dir);
+}
+
+/// What a peer says of itself does not reach the terminal as it is.
+#[test]
+fn control_characters_of_a_peer_are_not_printed() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("free");
+    let at = format!("tcp://{}", listener.local_addr().expect("bound"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("accepted");
+            let reason = b"\x1b[2J\nall is well";
+            let error =
+                [&[4, (7 + reason.len()) as u8, 5][..], b"ERROR", &[reason.len() as u8], reason].concat();
+            let _ = stream.write_all(&[&greeting()[..], &error].concat());
+            let _ = stream.read(&mut [0; 1000]);
+        }
+    });
+    let said = refusal(&["call", "health", "--endpoint", &at]).1;
+    assert!(said.contains("all is well") && !said.contains('\x1b'), "{said:?}");
+    assert_eq!(said.trim_end().lines().count(), 1, "{said:?}");
+    // Nor what a server answers.
+    let (_broker, clients) = broker_with(|request| {
+        let e = lean_oracle::Error::new(Code::Domain, "\x1b[2J\nall is well");
+        Reply::error(&*request.correlation_id, &e).frames()
+    });
+    let said = refusal(&["call", "x", "--endpoint", &clients]).1;
+    assert!(said.contains("all is well") && !said.contains('\x1b'), "{said:?}");
+}
+
 /// One who asks for the metrics a byte at a time does not keep the next one waiting.
 #[test]
 fn the_metrics_are_there_for_all() {
@@ -311,4 +368,18 @@ fn a_flood_of_the_smallest_messages_costs_little_memory() {
     let after = memory(&broker);
     assert!(after < before + 100_000, "{before} kB became {after} kB");
     assert!(broker.runs());
+}
+
+/// The same with the reference's messages: one of many megabytes is not read at all.
+#[test]
+fn a_huge_message_of_the_reference_is_refused() {
+    let mut worker = lean_oracle(&["worker", "--bind", "tcp://127.0.0.1:0"]);
+    let at = place(&worker.line());
+    let (mut hub, id) = connect(&at);
+    let huge = [b"[".as_slice(), &b"0,".repeat(20 << 20), b"0]"].concat();
+    hub.send(id, &[Bytes::new(), huge.into()]).expect("sent");
+    let Event::Message(_, reply) = next(&mut hub) else { panic!("no answer") };
+    let answer: Value = serde_json::from_slice(&reply[1]).expect("JSON");
+    assert_eq!(answer["status"], json!("error"));
+    assert!(answer["message"].as_str().is_some_and(|m| m.contains("limit")), "{answer}");
 }

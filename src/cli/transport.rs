@@ -30,10 +30,10 @@ struct Own {
 
 impl Own {
     fn keys(&self) -> Result<Option<Keys>> {
-        match (&self.key, std::env::var("LEAN_ORACLE_SECRET_KEY")) {
+        match (&self.key, std::env::var_os("LEAN_ORACLE_SECRET_KEY")) {
             (Some(file), _) => Keys::read(file).map(Some),
-            (None, Ok(text)) => Keys::parse(text.trim()).map(Some),
-            (None, Err(_)) => Ok(None),
+            (None, Some(text)) => Keys::parse(text.to_string_lossy().trim()).map(Some),
+            (None, None) => Ok(None),
         }
     }
 
@@ -54,7 +54,16 @@ impl Own {
     /// if there is none.
     fn client(&self, server: Option<&str>) -> Result<ClientSecurity> {
         let given = server.map(str::to_string).or_else(|| std::env::var("LEAN_ORACLE_SERVER_KEY").ok());
-        let Some(given) = given else { return Ok(ClientSecurity::Plain { anywhere: self.plaintext }) };
+        let Some(given) = given else {
+            // Who has a key does not mean plaintext.
+            return match self.keys()? {
+                Some(_) => {
+                    let message = "a key of our own needs that of the server, too: --server-key";
+                    Err(Error::new(Code::BadRequest, message))
+                }
+                None => Ok(ClientSecurity::Plain { anywhere: self.plaintext }),
+            };
+        };
         let server = match Public::parse(given.trim()) {
             Ok(key) => key,
             Err(_) => read_public(Path::new(&given))?,
@@ -182,6 +191,11 @@ pub fn broker(a: &BrokerArgs) -> Result<String> {
         let mut config = ClientConfig::new(frontend[0].clone());
         config.security = a.own.client(a.server_key.as_deref())?;
         return text(Client::new(config)?.call(STATUS, Body::json("null"), CallOptions::default()));
+    }
+    if a.allow.is_some() && a.allow_workers.is_none() {
+        let message =
+            "anybody could be a worker and see what these clients ask: say who may, with --allow-workers";
+        return Err(Error::new(Code::BadRequest, message));
     }
     let received = Limits { message: a.max_message_mb.saturating_mul(1 << 20), ..Limits::default() };
     let config = BrokerConfig {

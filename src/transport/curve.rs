@@ -3,10 +3,12 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crypto_box::aead::{AeadInPlace, OsRng, rand_core::RngCore};
 use crypto_box::{PublicKey, SalsaBox, SecretKey, Tag};
+use zeroize::Zeroizing;
 
 use super::zmtp::{self, garbage};
 use crate::error::{Code, Error, Result};
@@ -64,7 +66,8 @@ impl Keys {
 
     /// Reads a secret key of 40 characters of Z85.
     pub fn parse(secret: &str) -> Result<Self> {
-        z85_decode(secret).map(|s| Self::of(s.into()))
+        let bytes = Zeroizing::new(z85_decode(secret)?);
+        Ok(Self::of((*bytes).into()))
     }
 
     /// The secret key as Z85, for a key file.
@@ -73,9 +76,15 @@ impl Keys {
     }
 
     /// Reads the secret key from a key file, as `lean-oracle keygen`, pyzmq and CZMQ write them, or from
-    /// a file that holds nothing but its 40 characters.
+    /// a file that holds nothing but its 40 characters. A file that everybody on the machine can read or
+    /// write is refused.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = read_file(path)?;
+        let mode = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?.permissions().mode();
+        if mode & 0o006 != 0 {
+            let message = format!("{0} is open to everybody on this machine: chmod 600 {0}", path.display());
+            return Err(Error::new(Code::Unauthorized, message));
+        }
+        let text = Zeroizing::new(read_file(path)?);
         let key = field(&text, "secret-key").unwrap_or_else(|| text.trim());
         Self::parse(key).map_err(|e| in_file(path, &e))
     }

@@ -183,7 +183,10 @@ impl Worker {
                     let job = to_do.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(job) = job else { return };
                     let (connection, cancel) = (job.connection, job.cancel.clone());
-                    let frames = perform(&functions, job);
+                    let (head, id) = (job.head.clone(), correlation_id(&job.frames));
+                    // Whatever fails, the thread goes on, and who asked is told.
+                    let frames = guarded(|| Ok(perform(&functions, job)))
+                        .unwrap_or_else(|e| head.into_iter().chain(Reply::error(id, &e).frames()).collect());
                     if finished.send(Done { connection, cancel, frames }).is_err() {
                         return;
                     }

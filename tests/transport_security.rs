@@ -18,7 +18,7 @@ use lean_oracle::transport::net::Endpoint;
 use lean_oracle::transport::server::Rate;
 use lean_oracle::transport::worker::{Functions, Place, Worker, WorkerConfig};
 use lean_oracle::transport::zmtp::Message;
-use peers::Peer;
+use peers::{Peer, Python};
 use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_lean-oracle");
@@ -382,4 +382,69 @@ fn a_huge_message_of_the_reference_is_refused() {
     let answer: Value = serde_json::from_slice(&reply[1]).expect("JSON");
     assert_eq!(answer["status"], json!("error"));
     assert!(answer["message"].as_str().is_some_and(|m| m.contains("limit")), "{answer}");
+}
+
+const PYTHON: &str = r#"
+import json, logging, threading, time, zmq
+from lean_oracle_worker import Worker
+logging.disable(logging.CRITICAL)
+worker = Worker(max_message=1 << 20)
+@worker.op("echo")
+def echo(payload, arrays): return payload, arrays
+@worker.op("quit")
+def leave(payload, arrays): raise SystemExit(3)
+@worker.op("checked", schema={"type": "object"})
+def checked(payload, arrays): return payload
+def header(op, **more): return json.dumps({"schema_version": 1, "correlation_id": "c", "op": op, **more}).encode()
+model = b'"model": {"name": "m", "version": "1"}'
+hostile = [
+    [], [b""], [b"[" * 100000], [b'{"schema_version": []}'], [b'{"schema_version": {}}'],
+    [b'{"schema_version": 1, ' + model + b', "matrix": [[' + b"9" * 400 + b"]]}"],
+    [b'{"schema_version": 1, ' + model + b', "matrix": [[1' + b",1" * (5 << 20) + b"]]}"],
+    [b"{}", b""], [b"[" * 70000, b"", b""], [header("quit"), b"null"], [header("echo", arrays=5), b"null"],
+    [header("echo", arrays=[{"dtype": [], "shape": [1]}]), b"null", b"12345678"],
+    [header("echo", arrays=[{"dtype": "f64", "shape": [1 << 70, 0]}]), b"null", b""],
+    [header("echo", content_type="x"), b"null"], [header("echo", content_type=[]), b"null"],
+    [header("echo"), b"[" * 100000], [header("echo"), b"[" * 40 + b"]" * 40], [header("e" * 1000), b"null"],
+    [header("checked"), json.dumps("x" * 100000).encode()],
+]
+for frames in hostile:
+    reply = worker.answer(frames)
+    assert json.loads(reply[0])["status"] == "error", (frames, reply)
+    assert len(reply[0]) < 4096, len(reply[0])
+def refused(f, says):
+    try: f()
+    except ValueError as e: assert says in str(e), e
+    else: raise AssertionError(says)
+refused(lambda: worker.serve("tcp://127.0.0.1:*", allow="clients"), "key")
+refused(lambda: worker.run("tcp://127.0.0.1:9", key="worker.key_secret"), "server_key")
+refused(lambda: worker.run("tcp://192.0.2.1:9"), "not on this machine")
+refused(lambda: worker.serve("tcp://127.example.invalid:9"), "not on this machine")
+
+bound = []
+thread = threading.Thread(target=lambda: worker.serve("tcp://127.0.0.1:*", rate=3, ready=bound.append))
+thread.start()
+while not bound: time.sleep(0.01)
+context = zmq.Context()
+def ask(*frames):
+    s = context.socket(zmq.DEALER); s.linger, s.rcvtimeo = 0, 20000; s.connect(bound[0])
+    s.send_multipart(frames); reply = json.loads(s.recv_multipart()[0]); s.close()
+    return reply["error"]["code"] if reply["status"] == "error" else "ok"
+large = context.socket(zmq.DEALER); large.linger = 0; large.connect(bound[0])
+large.send_multipart([header("echo"), b"0" * (2 << 20)])
+assert large.poll(500) == 0
+assert ask(header("echo"), b"null", *[b"x"] * 100) == "too_large"
+codes = [ask(header("echo"), b"null") for _ in range(8)]
+assert codes[:2] == ["ok", "ok"] and "busy" in codes, codes
+time.sleep(1.1)
+assert ask(header("echo"), b"null") == "ok"
+worker.stop(); thread.join(); context.destroy(linger=0)
+print("done")
+"#;
+
+/// The worker in Python keeps to the same limits.
+#[test]
+fn a_python_worker_is_as_hard_to_upset() {
+    let Some(python) = Python::find("a_python_worker_is_as_hard_to_upset") else { return };
+    assert_eq!(python.start(PYTHON, &[]).finish(), "done\n");
 }

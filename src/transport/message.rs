@@ -360,6 +360,7 @@ impl Request {
     pub fn peek(frames: &[Bytes]) -> Result<(String, Option<u64>)> {
         let h: RequestHeader = header(frames)?;
         short(&h.op, "op")?;
+        short(&h.correlation_id, "correlation_id")?;
         Ok((h.op.into_owned(), h.deadline_ms))
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use lean_oracle::Code;
+use lean_oracle::transport::broker::{Broker, BrokerConfig};
 use lean_oracle::transport::client::{CallOptions, Client, ClientConfig};
 use lean_oracle::transport::curve::Keys;
 use lean_oracle::transport::hub::{ClientSecurity, ConnId, Event, Hub, HubLimits, ServerSecurity};
@@ -370,7 +371,41 @@ fn a_flood_of_the_smallest_messages_costs_little_memory() {
     assert!(broker.runs());
 }
 
-/// The same with the reference's messages: one of many megabytes is not read at all.
+/// Requests that nobody works on take a bounded amount of memory.
+#[test]
+fn many_bytes_that_wait_are_too_many() {
+    let any = || endpoint("tcp://127.0.0.1:0");
+    let broker = Broker::new(BrokerConfig { queue_bytes: 300_000, ..BrokerConfig::new(any(), any()) });
+    let broker = broker.expect("a broker");
+    let functions = Functions::new().on("x", |_, context| {
+        while !context.cancel.load(std::sync::atomic::Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(Body::json("1"))
+    });
+    let place = Place::Here(any(), ServerSecurity::Plain { anywhere: false });
+    let config = WorkerConfig { queue_bytes: 300_000, ..WorkerConfig::new(vec![place]) };
+    let worker = Worker::new(config, functions).expect("a worker");
+    let places = [broker.endpoints().0[0].to_string(), worker.endpoints()[0].to_string()];
+    let (stop_broker, stop_worker) = (broker.stopper(), worker.stopper());
+    let threads = [std::thread::spawn(move || broker.run()), std::thread::spawn(move || worker.run())];
+    for at in &places {
+        let client = client(at, PLAIN);
+        let large = || Body::json(format!("\"{}\"", "x".repeat(100_000)));
+        let waiting: Vec<_> = (0..2).map(|_| client.start("x", large(), options()).expect("begun")).collect();
+        assert_eq!(client.call("x", large(), options()).expect_err("too many").code(), Code::Busy);
+        // Small ones may still wait.
+        let short = CallOptions { deadline: Some(Duration::from_millis(300)), ..options() };
+        let e = client.call("x", Body::json("1"), short).expect_err("nobody works on it");
+        assert!(!e.to_string().contains("too many"), "{e}");
+        drop(waiting);
+    }
+    stop_broker();
+    stop_worker();
+    threads.into_iter().for_each(|t| t.join().expect("no panic"));
+}
+
+/// Of the reference's messages, one of many megabytes is not read at all.
 #[test]
 fn a_huge_message_of_the_reference_is_refused() {
     let mut worker = lean_oracle(&["worker", "--bind", "tcp://127.0.0.1:0"]);

@@ -16,7 +16,7 @@ use super::hub::{ConnId, Event, Hub, HubLimits, Peer, ServerSecurity};
 use super::message::{Body, Incoming, MAX_HEADER, Reply, Request, correlation_id, outcome};
 use super::metrics::{Counter, Histogram, Report};
 use super::net::Endpoint;
-use super::server::{Gate, Rate, answer_legacy, is_heartbeat, pirate, refusal, too_often};
+use super::server::{Gate, Rate, answer_legacy, is_full, is_heartbeat, pirate, refusal, size, too_often};
 use super::{legacy, zmtp::Message};
 use crate::error::{Code, Error, Result};
 
@@ -38,6 +38,8 @@ pub struct BrokerConfig {
     pub heartbeat: Duration,
     /// Requests that may wait for a worker; more are refused. Default 10,000.
     pub queue: usize,
+    /// Bytes of the requests that wait; more are refused, those of up to 64 KiB excepted. Default 1 GiB.
+    pub queue_bytes: usize,
     /// How long a request without a deadline may wait for a worker. Default 60 s.
     pub patience: Duration,
     /// How often a client may ask.
@@ -57,6 +59,7 @@ impl BrokerConfig {
             workers: plain,
             heartbeat: Duration::from_secs(1),
             queue: 10_000,
+            queue_bytes: 1 << 30,
             patience: Duration::from_secs(60),
             rate: None,
             limits: HubLimits::default(),
@@ -474,6 +477,11 @@ impl Broker {
             self.metrics.refused.add(1);
             let message = format!("{} requests are waiting already", self.queue.len());
             return self.refuse(id, &incoming, &Error::new(Code::Busy, message));
+        }
+        let waiting = || self.queue.iter().map(|job| size(&job.incoming.frames)).sum();
+        if is_full(size(&incoming.frames), self.config.queue_bytes, waiting) {
+            self.metrics.refused.add(1);
+            return self.refuse(id, &incoming, &Error::new(Code::Busy, "too many bytes are waiting already"));
         }
         // A day is longer than anybody waits, and can be added to any time.
         let limit = deadline.map_or(self.config.patience, |ms| Duration::from_millis(ms.min(86_400_000)));

@@ -74,6 +74,17 @@ pub fn refusal(incoming: &Incoming, e: &Error) -> Message {
     incoming.answer(frames)
 }
 
+/// The bytes of a message.
+pub fn size(frames: &[Bytes]) -> usize {
+    frames.iter().map(Bytes::len).sum()
+}
+
+/// Whether a request of `new` bytes is too much beside what is `waiting`, which is counted for large ones
+/// only: of the others a queue holds a bounded number.
+pub fn is_full(new: usize, limit: usize, waiting: impl Fn() -> usize) -> bool {
+    new > 64 << 10 && new.saturating_add(waiting()) > limit
+}
+
 /// Whether this is the question of the reference system whether somebody is there.
 pub fn is_heartbeat(incoming: &Incoming) -> bool {
     incoming.is_legacy() && incoming.frames.last().is_some_and(|f| f.trim_ascii() == b"\"HEARTBEAT\"")

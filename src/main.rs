@@ -195,11 +195,11 @@ fn finish(result: Result<String, Error>, json: bool) -> ExitCode {
     }
 }
 
-/// An error on one line: what a server or a file says must not steer the terminal.
+/// An error whose control characters are written out, but for ends of lines: what a server or a file says
+/// must not steer the terminal.
 fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
-        .collect()
+    let harmless = |c: char| !c.is_control() || c == '\n';
+    text.chars().map(|c| if harmless(c) { c.to_string() } else { c.escape_default().to_string() }).collect()
 }
 
 fn enclose(e: &Enclose) -> Result<String, Error> {

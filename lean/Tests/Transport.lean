@@ -287,6 +287,27 @@ def formatTests : TestM Unit := do
   check "numbers are counted" (floats.size == 6 && (floats.reshape? #[2, 3]).isSome
     && (floats.reshape? #[4]).isNone && floats.ints?.isNone)
 
+/-- What is read from a client's metrics. -/
+def metricsTests : TestM Unit := do
+  let counters := ["requests_total", "answered_total", "failed_total", "retries_total",
+    "timeouts_total", "late_replies_total", "garbage_total", "connections_total",
+    "sent_bytes_total", "received_bytes_total", "in_flight"]
+  let counts (n : Nat) : List (String × Json) := (counters.zip (List.range 11)).map fun (name, i) =>
+    (name, ((n + i : Nat) : Json))
+  let buckets := Json.mkObj [("1", (50 : Nat)), ("8", (49 : Nat)), ("inf", (1 : Nat))]
+  match Metrics.ofJson (Json.mkObj (("latency_seconds_buckets_micros", buckets) :: counts 7)) with
+  | .ok m =>
+    checkEq "metrics are read" m
+      ⟨7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, [(some 1, 50), (some 8, 49), (none, 1)]⟩
+    checkEq "percentiles" ([1, 50, 51, 99, 100].map m.percentile)
+      [some 1, some 1, some 8, some 8, none]
+  | .error e => check "metrics are read" false e
+  let few := ("latency_seconds_buckets_micros", buckets) :: (counts 7).drop 1
+  check "a counter that is missing is an error" <|
+    match Metrics.ofJson (Json.mkObj few) with
+    | .ok _ => false
+    | .error _ => true
+
 /-! ### With the oracle -/
 
 def oracleTests : TestM Unit := withPeers do
@@ -606,6 +627,7 @@ end
 def transportTests : TestM Unit := do
   aloneTests
   formatTests
+  metricsTests
   if ← program.pathExists then
     group "the oracle as a worker" oracleTests
     group "CURVE" curveTests

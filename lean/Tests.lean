@@ -314,15 +314,6 @@ def jsonTests : TestM Unit := do
 
 /-! ### Many calls, and at the same time -/
 
-/-- Resident memory of this process in pages, where the system tells. -/
-def residentPages : IO (Option Nat) := do
-  try
-    let text ← IO.FS.readFile "/proc/self/statm"
-    -- the second of its numbers
-    let rest := (text.toList.dropWhile (· != ' ')).drop 1
-    return (String.ofList (rest.takeWhile (·.isDigit))).toNat?
-  catch _ => return none
-
 def loadTests : TestM Unit := do
   check "the ABI version is 1" ((← FFI.abiVersion) == 1)
   let queries : List Query := [

@@ -507,6 +507,20 @@ def numericTests (python : String) : TestM Unit := withPeers do
       check name (r.payload.bytes.size == size && hash r.payload.bytes == hash payload.bytes
         && r.payload.contentType == "application/json") s!"{r.payload.bytes.size} bytes"
     | .error e => check name false (toString e)
+  -- nothing of requests, answers and refusals is kept; each round moves about a megabyte
+  let small : NumArray := .ofFloats ((List.range 20000).foldl (fun a i => a.push (.ofNat i)) .empty)
+  let text : Payload := ⟨"application/json", textOf 100000⟩
+  let rounds (n : Nat) : IO Unit := do
+    for _ in [0:n] do
+      discard <| client.requestBatchE #[{ op := "echo", arrays := #[small, small] },
+        { op := "echo", payload := text }, { op := "matmul", arrays := #[small] },
+        { op := "echo", arrays := #[{ small with shape := #[3] }] }]
+  rounds 50
+  let before ← residentPages
+  rounds 200
+  match before, ← residentPages with
+  | some a, some b => check "calls do not leak" (b < a + 5000) s!"{a} pages, then {b}"
+  | _, _ => IO.println "skip  calls do not leak (no /proc)"
   match ← (Payload.ofJson (matrixSum (List.replicate 3000 [1, 2, 3]))).fitE with
   | .ok payload =>
     let reply ← client.requestE { op := "matrix_sum", payload }

@@ -115,6 +115,31 @@ fn reply(request: &Request, payload: &str) -> Vec<Bytes> {
 }
 
 #[test]
+fn a_server_that_says_that_our_time_is_over_is_a_silent_one() {
+    let at = serve("tcp://127.0.0.1:0", |_, request| {
+        std::thread::sleep(Duration::from_millis(request.deadline_ms.expect("ours have one")));
+        let e = lean_oracle::Error::new(Code::Timeout, "the time is over");
+        let refusal = Reply::error(request.correlation_id.clone(), &e);
+        vec![[Bytes::new()].into_iter().chain(refusal.frames()).collect()]
+    });
+    let client = client(&at, 20);
+    let options = CallOptions { retries: Some(1), ..options() };
+    for n in 1..=20 {
+        let e = client.call("slow", exp(), options).expect_err("too slow");
+        assert!(matches!(e, CallError::Timeout(_)), "{e}");
+        assert_eq!(client.metrics().timeouts.get(), 2 * n);
+    }
+    // A refusal in good time is the server's own.
+    let at = serve("tcp://127.0.0.1:0", |_, request| {
+        let e = lean_oracle::Error::new(Code::Timeout, "the question's own limit");
+        let refusal = Reply::error(request.correlation_id.clone(), &e);
+        vec![[Bytes::new()].into_iter().chain(refusal.frames()).collect()]
+    });
+    let e = self::client(&at, 20_000).call("slow", exp(), options).expect_err("refused");
+    assert!(matches!(e, CallError::Server(_)), "{e}");
+}
+
+#[test]
 fn the_oracle_answers_through_a_broker_and_directly() {
     let (_broker, clients, workers) = start_broker(&[]);
     let direct = format!("ipc://{}", peers::socket("direct"));
@@ -272,7 +297,7 @@ fn a_request_can_be_cancelled_and_nothing_outlives_its_client() {
     assert_eq!(waiting.join().expect("no panic"), Err(CallError::Cancelled));
     let pending = client.start("x", exp(), options()).expect("begun");
     drop(client);
-    assert_eq!(pending.wait(), Err(CallError::Cancelled));
+    assert_eq!(pending.wait(), Err(CallError::Closed));
 }
 
 #[test]
@@ -617,7 +642,7 @@ fn a_bad_message_never_ends_a_server() {
         g[12..12 + mechanism.len()].copy_from_slice(mechanism.as_bytes());
         g
     };
-    let ready = b"\x04\x1a\x05READY\x0bSocket-Type\x00\x00\x00\x03REQ";
+    let ready = b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03REQ";
     let hostile: Vec<Vec<u8>> = vec![
         b"GET / HTTP/1.1\r\n\r\n".to_vec(),
         vec![0xFF; 1000],

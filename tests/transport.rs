@@ -469,7 +469,7 @@ fn a_bad_message_never_ends_a_server() {
         g[12..12 + mechanism.len()].copy_from_slice(mechanism.as_bytes());
         g
     };
-    let ready = b"\x04\x1a\x05READY\x0bSocket-Type\x00\x00\x00\x03REQ";
+    let ready = b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03REQ";
     let hostile: Vec<Vec<u8>> = vec![
         b"GET / HTTP/1.1\r\n\r\n".to_vec(),
         vec![0xFF; 1000],

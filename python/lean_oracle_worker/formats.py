@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+import re
 
 JSON, MSGPACK, PROTOBUF = "application/json", "application/msgpack", "application/x-protobuf"
 FORMATS = (JSON, MSGPACK, PROTOBUF)
@@ -195,6 +196,9 @@ def _of_proto(message):
     if kind == "null":
         return None
     if kind == "big_integer":
+        # Nothing but digits: int() takes more than the other side does.
+        if not re.fullmatch("[+-]?[0-9]{1,39}", message.big_integer):
+            raise ValueError("a big integer that is none, or is beyond 128 bits")
         return int(message.big_integer)
     if kind == "list":
         return [_of_proto(item) for item in message.list.items]

@@ -16,7 +16,7 @@ use crate::error::{Code, Error, Result};
 /// The version of the envelope.
 pub const SCHEMA_VERSION: u64 = 1;
 /// A header is not longer.
-const MAX_HEADER: usize = 64 << 10;
+pub(super) const MAX_HEADER: usize = 64 << 10;
 /// Nor are names and correlation ids.
 const MAX_NAME: usize = 256;
 
@@ -302,6 +302,12 @@ pub fn correlation_id(frames: &[Bytes]) -> String {
     any.and_then(|any: AnyHeader| any.correlation_id).map_or(String::new(), Cow::into_owned)
 }
 
+/// What a reply says of itself: the id of the request, and whether it is an answer.
+pub fn outcome(frames: &[Bytes]) -> Option<(String, bool)> {
+    let h: ReplyHeader = header(frames).ok()?;
+    Some((h.correlation_id.into_owned(), &*h.status == "ok"))
+}
+
 fn short(text: &str, field: &'static str) -> Result<()> {
     if text.len() > MAX_NAME {
         return Err(Error::new(Code::TooLarge, format!("longer than {MAX_NAME} bytes")).at(field));
@@ -354,6 +360,7 @@ impl Request {
     pub fn peek(frames: &[Bytes]) -> Result<(String, Option<u64>)> {
         let h: RequestHeader = header(frames)?;
         short(&h.op, "op")?;
+        short(&h.correlation_id, "correlation_id")?;
         Ok((h.op.into_owned(), h.deadline_ms))
     }
 }

@@ -14,7 +14,7 @@ use super::hub::{ClientSecurity, ConnId, Event, Hub, HubLimits, Peer, ServerSecu
 use super::legacy;
 use super::message::{Body, Incoming, Reply, Request, correlation_id};
 use super::net::Endpoint;
-use super::server::{Gate, Rate, answer_legacy, pirate, refusal, too_often};
+use super::server::{Gate, Rate, answer_legacy, is_full, pirate, refusal, size, too_often};
 use super::zmtp::Message;
 use crate::error::{Code, Error, Result, guarded};
 
@@ -46,6 +46,9 @@ pub struct WorkerConfig {
     pub heartbeat: Duration,
     /// Requests of direct clients that may wait; more are refused. Default 1,000.
     pub queue: usize,
+    /// Bytes of the requests of direct clients that may wait or be worked on; more are refused, those of up
+    /// to 64 KiB excepted. Default 1 GiB.
+    pub queue_bytes: usize,
     /// How often a direct client may ask.
     pub rate: Option<Rate>,
     /// What connections may take.
@@ -60,6 +63,7 @@ impl WorkerConfig {
             threads: 1,
             heartbeat: Duration::from_secs(1),
             queue: 1000,
+            queue_bytes: 1 << 30,
             rate: None,
             limits: HubLimits::default(),
         }
@@ -116,6 +120,7 @@ struct Running {
     name: Bytes,
     cancel: Arc<AtomicBool>,
     end: Option<Instant>,
+    size: usize,
 }
 
 struct Done {
@@ -183,7 +188,10 @@ impl Worker {
                     let job = to_do.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(job) = job else { return };
                     let (connection, cancel) = (job.connection, job.cancel.clone());
-                    let frames = perform(&functions, job);
+                    let (head, id) = (job.head.clone(), correlation_id(&job.frames));
+                    // Whatever fails, the thread goes on, and who asked is told.
+                    let frames = guarded(|| Ok(perform(&functions, job)))
+                        .unwrap_or_else(|e| head.into_iter().chain(Reply::error(id, &e).frames()).collect());
                     if finished.send(Done { connection, cancel, frames }).is_err() {
                         return;
                     }
@@ -332,6 +340,12 @@ impl Worker {
             _ if self.running.len() >= self.config.queue => {
                 Some(Error::new(Code::Busy, format!("{} requests are waiting already", self.running.len())))
             }
+            _ if is_full(size(&incoming.frames), self.config.queue_bytes, || {
+                self.running.iter().map(|r| r.size).sum()
+            }) =>
+            {
+                Some(Error::new(Code::Busy, "too many bytes are waiting already"))
+            }
             _ => None,
         };
         if let Some(e) = refused {
@@ -357,7 +371,7 @@ impl Worker {
         let cancel = Arc::new(AtomicBool::new(false));
         let deadline = Request::peek(&frames).ok().and_then(|(_, deadline)| deadline);
         let end = deadline.map(|ms| Instant::now() + Duration::from_millis(ms.min(86_400_000)));
-        self.running.push(Running { connection, name, cancel: cancel.clone(), end });
+        self.running.push(Running { connection, name, cancel: cancel.clone(), end, size: size(&frames) });
         // The threads live as long as this does.
         let _ = self.jobs.send(Job { connection, head, frames, cancel, end });
     }

@@ -140,7 +140,8 @@ pub unsafe extern "C" fn lean_oracle_call_json(
     unsafe { lean_oracle_call_json_cancellable(request, len, std::ptr::null(), out) }
 }
 
-/// A flag by which any thread stops a running `lean_oracle_call_json_cancellable`.
+/// A flag by which any thread stops a running `lean_oracle_call_json_cancellable` or
+/// `lean_oracle_client_call`.
 pub struct LeanOracleCancel(Arc<AtomicBool>);
 
 /// A new flag, not set. Give it back with `lean_oracle_cancel_free`.

@@ -140,6 +140,9 @@ impl Format {
                     return Err(parse("there is more after the payload"));
                 }
                 let value = of_message_pack(value)?;
+                if has_reserved_type(bytes) {
+                    return Err(parse("the payload is not MessagePack: a value of the type 0xc1"));
+                }
                 check_depth(&value, MAX_DEPTH).map(|()| value)
             }
             Format::Protobuf => {
@@ -375,6 +378,31 @@ fn to_message_pack(value: &Value) -> Result<rmpv::Value> {
             rmpv::Value::Map(entries.iter().map(pair).collect::<Result<_>>()?)
         }
     })
+}
+
+/// Whether there is a value of the type that MessagePack leaves without a meaning; `rmpv` reads a nil. The
+/// bytes are MessagePack otherwise, without extensions.
+fn has_reserved_type(bytes: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(&kind) = bytes.get(at) {
+        let length = |n: usize| {
+            let length = bytes.get(at + 1..at + 1 + n).unwrap_or_default();
+            n + length.iter().fold(0, |sum, b| sum << 8 | usize::from(*b))
+        };
+        at += 1 + match kind {
+            0xc1 => return true,
+            0xa0..=0xbf => usize::from(kind & 0x1f),
+            0xc4 | 0xd9 => length(1),
+            0xc5 | 0xda => length(2),
+            0xc6 | 0xdb => length(4),
+            0xcc | 0xd0 => 1,
+            0xcd | 0xd1 | 0xdc | 0xde => 2,
+            0xca | 0xce | 0xd2 | 0xdd | 0xdf => 4,
+            0xcb | 0xcf | 0xd3 => 8,
+            _ => 0,
+        };
+    }
+    false
 }
 
 fn of_message_pack(value: rmpv::Value) -> Result<Value> {
@@ -714,6 +742,20 @@ mod tests {
             );
         }
         assert!(Format::Json.decode("9".repeat(60).as_bytes()).is_err());
+        // The byte of no type is one as text, as bytes, in numbers; as a type it is nothing.
+        let ones = [
+            Value::Bytes(vec![0xc1; 300]),
+            Value::Int(0xc1c1_c1c1),
+            Value::Float(f64::from_bits(!0 / 255 * 0xc1)),
+        ];
+        for value in [Value::Bytes(vec![0xc1]), Value::Text("\u{41}\u{c1}".into()), Value::List(ones.into())]
+        {
+            let bytes = Format::MessagePack.encode(&value).expect("it has all of these");
+            assert!(same(&Format::MessagePack.decode(&bytes).expect("ours"), &value));
+        }
+        for pack in [&[0xc1][..], &[0x92, 1, 0xc1], &[0x81, 0xa1, b'a', 0xc1], &[0x92, 0xcc, 0xc1, 0xc1]] {
+            assert_eq!(Format::MessagePack.decode(pack).expect_err("no type").code, Code::Parse);
+        }
         // An array that claims 2^32 - 1 items, one nested 100,000 deep, an extension, something after.
         for pack in [&[0xdd, 255, 255, 255, 255][..], &[0x91; 100_000], &[0xc7, 1, 5, 0], &[1, 1], &[]] {
             assert!(Format::MessagePack.decode(pack).is_err());

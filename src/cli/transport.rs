@@ -9,7 +9,7 @@ use lean_oracle::oracle;
 use lean_oracle::transport::broker::{Broker, BrokerConfig, STATUS, serve_metrics};
 use lean_oracle::transport::client::{CallError, CallOptions, Client, ClientConfig};
 use lean_oracle::transport::curve::{Keys, key_files, read_allowed};
-use lean_oracle::transport::format::Format;
+use lean_oracle::transport::format::{Format, Thresholds};
 use lean_oracle::transport::hub::{ClientSecurity, HubLimits, ServerSecurity};
 use lean_oracle::transport::message::Body;
 use lean_oracle::transport::net::Endpoint;
@@ -139,6 +139,12 @@ pub struct CallArgs {
     /// Attempts after the first.
     #[arg(long, default_value_t = 3)]
     retries: u32,
+    /// From so many bytes on the payload is sent as MessagePack.
+    #[arg(long, value_name = "BYTES", default_value_t = Thresholds::default().message_pack)]
+    message_pack_from: usize,
+    /// From so many bytes on it is sent as Protocol Buffers.
+    #[arg(long, value_name = "BYTES", default_value_t = Thresholds::default().protobuf)]
+    protobuf_from: usize,
     /// Send the payload as it is, in one frame, as lean-python-bridge does; op is ignored.
     #[arg(long)]
     raw: bool,
@@ -251,7 +257,9 @@ pub fn call(a: &CallArgs) -> Result<String> {
         let answer = client.call_raw(vec![payload.into()], CallOptions::default()).map_err(|e| error(&e))?;
         return Ok(answer.iter().map(|f| String::from_utf8_lossy(f)).collect::<Vec<_>>().join("\n"));
     }
-    text(client.call(&a.op, Body::json(payload), CallOptions::default()))
+    let thresholds = Thresholds { message_pack: a.message_pack_from, protobuf: a.protobuf_from };
+    let body = Body::of_json(payload, &thresholds)?;
+    text(client.call(&a.op, body, CallOptions::default()))
 }
 
 /// An answer as indented JSON.

@@ -2,17 +2,20 @@
 //!
 //! A hub never blocks but in [`Hub::wait`], and nothing that a peer sends ends it: a connection that
 //! misbehaves is closed, with a reason.
+//!
+//! Where one thread should wait while others send, the hub is behind a mutex and its [`Poller`] is not: the
+//! thread repeats [`Hub::handle`] with the lock and [`Poller::wait`] without it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
-use std::io::{self, IoSlice, Write};
+use std::io::{self, IoSlice};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
 use super::curve::{self, Keys, Public, Session};
 use super::net::{Endpoint, Listener, Resolver, Stream};
@@ -129,9 +132,33 @@ impl Default for HubLimits {
     }
 }
 
+/// What a hub waits with. Clones are the same one.
+#[derive(Clone)]
+pub struct Poller(Arc<Mutex<(Poll, Events)>>);
+
+impl Poller {
+    fn lock(&self) -> MutexGuard<'_, (Poll, Events)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until a socket of the hub is ready, its waker was used, or it is `until`. [`Hub::handle`] has to
+    /// follow.
+    pub fn wait(&self, until: Option<Instant>) {
+        let timeout = until.map(|t| t.saturating_duration_since(Instant::now()));
+        let (poll, events) = &mut *self.lock();
+        if let Err(e) = poll.poll(events, timeout)
+            && e.kind() != io::ErrorKind::Interrupted
+        {
+            // Nothing of ours can cause it; do not spin on it.
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
 /// The sockets of one thread.
 pub struct Hub {
-    poll: Poll,
+    poller: Poller,
+    registry: Registry,
     waker: Arc<Waker>,
     limits: HubLimits,
     listeners: HashMap<usize, Bound>,
@@ -145,7 +172,6 @@ pub struct Hub {
     spare: Option<File>,
     events: VecDeque<Event>,
     scratch: Vec<u8>,
-    polled: Option<Events>,
     /// When the next handshake must be done.
     handshakes: VecDeque<(Instant, ConnId)>,
     /// Connections to be made as soon as the name of the server is resolved.
@@ -165,9 +191,11 @@ impl Hub {
     /// client, and a DEALER where it connects, which talks with every kind of server.
     pub fn new(limits: HubLimits) -> Result<Self> {
         let poll = Poll::new().map_err(|e| internal(&e))?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(|e| internal(&e))?);
+        let registry = poll.registry().try_clone().map_err(|e| internal(&e))?;
+        let waker = Arc::new(Waker::new(&registry, WAKER).map_err(|e| internal(&e))?);
         Ok(Hub {
-            poll,
+            poller: Poller(Arc::new(Mutex::new((poll, Events::with_capacity(256))))),
+            registry,
             waker,
             limits,
             listeners: HashMap::new(),
@@ -178,7 +206,6 @@ impl Hub {
             spare: None,
             events: VecDeque::new(),
             scratch: vec![0; 64 << 10],
-            polled: Some(Events::with_capacity(256)),
             handshakes: VecDeque::new(),
             names: HashMap::new(),
             resolver: None,
@@ -210,7 +237,7 @@ impl Hub {
         let mut listener = Listener::bind(endpoint, private).map_err(failed)?;
         self.spare = self.spare.take().or_else(spare);
         let id = self.id();
-        self.poll.registry().register(listener.source(), Token(id), Interest::READABLE).map_err(failed)?;
+        self.registry.register(listener.source(), Token(id), Interest::READABLE).map_err(failed)?;
         let bound = listener.endpoint().map_err(failed)?;
         self.listeners.insert(id, Bound { listener, security: Arc::new(security) });
         Ok((id, bound))
@@ -273,9 +300,11 @@ impl Hub {
         peer: Peer,
         origin: usize,
     ) -> io::Result<()> {
-        stream.register(self.poll.registry(), Token(id))?;
+        self.registry.register(stream.source(), Token(id), Interest::READABLE | Interest::WRITABLE)?;
         let mut connection = Connection {
             stream,
+            token: Token(id),
+            watches_writing: true,
             peer,
             origin,
             connected: false,
@@ -307,7 +336,7 @@ impl Hub {
     pub fn send(&mut self, id: ConnId, message: &[Bytes]) -> Result<()> {
         let gone = || Error::new(Code::Unreachable, "the connection is gone");
         let connection = self.connections.get_mut(&id).ok_or_else(gone)?;
-        if !matches!(connection.phase, Phase::Traffic) {
+        if connection.is_new() {
             return Err(Error::new(Code::Unreachable, "the connection is not open yet"));
         }
         connection.put_message(message);
@@ -316,7 +345,7 @@ impl Hub {
             self.fail(id, e.clone());
             return Err(e);
         }
-        match connection.flush() {
+        match connection.flush(&self.registry) {
             Ok(()) => Ok(()),
             Err(e) => {
                 let e = lost(&e);
@@ -330,7 +359,7 @@ impl Hub {
     pub fn close(&mut self, id: ConnId) {
         self.names.remove(&id);
         if let Some(mut connection) = self.connections.remove(&id) {
-            connection.stream.deregister(self.poll.registry());
+            let _ = self.registry.deregister(connection.stream.source());
         }
     }
 
@@ -347,7 +376,7 @@ impl Hub {
     /// Stops listening.
     pub fn unbind(&mut self) {
         for (_, mut bound) in self.listeners.drain() {
-            let _ = self.poll.registry().deregister(bound.listener.source());
+            let _ = self.registry.deregister(bound.listener.source());
         }
     }
 
@@ -365,31 +394,38 @@ impl Hub {
 
     /// Waits until something happened, the waker was used, or it is `until`.
     pub fn wait(&mut self, until: Option<Instant>) {
-        if !self.events.is_empty() {
-            return;
+        if self.events.is_empty() {
+            self.poller.wait(self.due().into_iter().chain(until).min());
+            self.handle();
         }
-        let now = Instant::now();
-        let until = self.handshakes.front().map(|(t, _)| *t).into_iter().chain(until).chain(self.deaf).min();
-        let mut timeout = until.map(|t| t.saturating_duration_since(now));
-        if !self.again.is_empty() {
-            timeout = Some(Duration::ZERO);
+    }
+
+    /// What this hub waits with.
+    pub fn poller(&self) -> Poller {
+        self.poller.clone()
+    }
+
+    /// When [`Hub::handle`] or [`Hub::next_event`] has something to do, even if no socket is ready.
+    pub fn due(&self) -> Option<Instant> {
+        match self.events.is_empty() && self.again.is_empty() {
+            true => self.handshakes.front().map(|(t, _)| *t).into_iter().chain(self.deaf).min(),
+            false => Some(Instant::now()),
         }
-        let Some(mut polled) = self.polled.take() else { return };
-        if let Err(e) = self.poll.poll(&mut polled, timeout)
-            && e.kind() != io::ErrorKind::Interrupted
-        {
-            // Nothing of ours can cause it; do not spin on it.
-            std::thread::sleep(Duration::from_millis(10));
-        }
+    }
+
+    /// Turns what the poller saw when it last waited into events.
+    pub fn handle(&mut self) {
+        let poller = self.poller.clone();
+        let polled = &mut poller.lock().1;
         let again: Vec<ConnId> = self.again.drain(..).collect();
-        for event in &polled {
+        for event in &*polled {
             match event.token() {
                 WAKER => {}
                 Token(id) if self.listeners.contains_key(&id) => self.accept(id),
                 Token(id) => self.ready(id, event.is_read_closed()),
             }
         }
-        self.polled = Some(polled);
+        polled.clear();
         for id in again {
             if let Some(connection) = self.connections.get_mut(&id) {
                 connection.again = false;
@@ -404,14 +440,19 @@ impl Hub {
             all.into_iter().for_each(|id| self.accept(id));
         }
         while let Some((t, id)) = self.handshakes.front().copied()
-            && t <= now
+            && (t <= now || !self.is_opening(id))
         {
             self.handshakes.pop_front();
-            if self.connections.get(&id).is_none_or(|c| !matches!(c.phase, Phase::Traffic)) {
+            if self.is_opening(id) {
                 let e = Error::new(Code::Unreachable, "the peer did not finish the handshake in time");
                 self.fail(id, e);
             }
         }
+    }
+
+    /// Whether a connection is there whose handshake is still to be done.
+    fn is_opening(&self, id: ConnId) -> bool {
+        self.connections.get(&id).map_or(self.names.contains_key(&id), Connection::is_new)
     }
 
     fn accept(&mut self, id: usize) {
@@ -490,7 +531,7 @@ impl Hub {
                 Err(e) => return self.fail(id, lost(&e)),
             }
         }
-        if let Err(e) = connection.flush() {
+        if let Err(e) = connection.flush(&self.registry) {
             return self.fail(id, lost(&e));
         }
         for _ in 0..TURN {
@@ -511,7 +552,7 @@ impl Hub {
                     if let Err(e) = connection.decode(id, &self.limits, &mut self.events) {
                         return self.fail(id, e);
                     }
-                    if let Err(e) = connection.flush() {
+                    if let Err(e) = connection.flush(&self.registry) {
                         return self.fail(id, lost(&e));
                     }
                     // What comes later is a new event; asking again would only cost a call.
@@ -572,6 +613,10 @@ enum Phase {
 
 struct Connection {
     stream: Stream,
+    token: Token,
+    /// Whether it is to be told when the socket can be written to. Only when it must be: otherwise each
+    /// message that the peer takes out of the socket would wake the thread.
+    watches_writing: bool,
     peer: Peer,
     origin: usize,
     connected: bool,
@@ -595,6 +640,11 @@ struct Connection {
 const BORROW: usize = 4 << 10;
 
 impl Connection {
+    /// Whether the handshake is still to be done.
+    fn is_new(&self) -> bool {
+        !matches!(self.phase, Phase::Traffic)
+    }
+
     fn enqueue(&mut self, bytes: Bytes) {
         self.out_size += bytes.len();
         self.out.push_back(bytes);
@@ -648,13 +698,24 @@ impl Connection {
     }
 
     /// Writes until all is written or the socket takes no more.
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self, registry: &Registry) -> io::Result<()> {
         if !self.connected {
             return Ok(());
         }
+        self.write()?;
+        if self.watches_writing == self.out.is_empty() {
+            self.watches_writing = !self.out.is_empty();
+            let writing = self.watches_writing.then_some(Interest::WRITABLE);
+            let interest = writing.map_or(Interest::READABLE, |w| w | Interest::READABLE);
+            registry.reregister(self.stream.source(), self.token, interest)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> io::Result<()> {
         while !self.out.is_empty() {
             let slices: Vec<IoSlice> = self.out.iter().take(32).map(|b| IoSlice::new(b)).collect();
-            let mut written = match (&self.stream).write_vectored(&slices) {
+            let mut written = match self.stream.send(&slices) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => n,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -773,7 +834,7 @@ impl Connection {
                 {
                     // 400 is what ZAP answers to those who may not come in.
                     self.put_command(&zmtp::put_command("ERROR", b"\x03400"));
-                    let _ = self.flush();
+                    let _ = self.write();
                     return Err(Error::new(Code::Unauthorized, format!("the key {client} is not allowed")));
                 }
                 // A key that anybody may have does not say who this is.

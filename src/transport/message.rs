@@ -155,6 +155,23 @@ impl Body {
         Ok(Body { format, payload: payload.into(), arrays: Vec::new() })
     }
 
+    /// A payload of JSON, written anew in the format that fits it. JSON that no value can carry, such as
+    /// integers beyond 128 bits, stays as it is.
+    pub fn of_json(json: impl Into<Bytes>, thresholds: &Thresholds) -> Result<Self> {
+        let json = json.into();
+        if json.len() < thresholds.message_pack.min(thresholds.protobuf) {
+            return Ok(Body::json(json));
+        }
+        match Format::Json.decode(&json) {
+            Ok(value) => match format::encode(&value, thresholds)? {
+                (Format::Json, _) => Ok(Body::json(json)),
+                (format, payload) => Ok(Body { format, payload: payload.into(), arrays: Vec::new() }),
+            },
+            Err(e) if e.code == Code::BadRequest => Ok(Body::json(json)),
+            Err(e) => Err(e),
+        }
+    }
+
     /// The same with these arrays.
     pub fn with(self, arrays: Vec<Array>) -> Self {
         Body { arrays, ..self }
@@ -475,6 +492,26 @@ mod tests {
             // NaN differs from itself, so the frames are compared.
             assert_eq!(back.frames(), reply.frames());
         }
+    }
+
+    #[test]
+    fn json_is_written_anew_from_a_size_on() {
+        let thresholds = Thresholds { message_pack: 10, protobuf: 100 };
+        let body = |json: &str| Body::of_json(json.as_bytes().to_vec(), &thresholds);
+        assert_eq!(body("[1, 2]").expect("small"), Body::json("[1, 2]"));
+        let long = format!("[{}]", ["-0.5"; 20].join(", "));
+        for (json, format) in [("[-0, 1.0, \"NaN\"]", Format::MessagePack), (long.as_str(), Format::Protobuf)]
+        {
+            let body = body(json).expect("written");
+            assert_eq!(body.format, format);
+            let again = format!("{:?}", Format::Json.decode(json.as_bytes()).expect("JSON"));
+            assert_eq!(format!("{:?}", body.value().expect("ours")), again);
+        }
+        // What MessagePack cannot say goes on as something that can; what nothing can, as it came.
+        assert_eq!(body("[1180591620717411303424]").expect("2^70").format, Format::Protobuf);
+        let huge = "9".repeat(50);
+        assert_eq!(body(&huge).expect("as it is"), Body::json(huge));
+        assert!(body("[1, 2, 3, nonsense]").is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Read};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use mio::{Interest, Registry, Token};
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 
 use crate::error::{Code, Error, Result};
 
@@ -197,9 +197,14 @@ impl Listener {
                 let (stream, from) = l.accept()?;
                 // Fails where the peer is gone already, which is found out soon enough.
                 let _ = stream.set_nodelay(true);
+                no_signal(&stream)?;
                 Ok((Stream::Tcp(stream), Some(from.ip())))
             }
-            Listener::Ipc(l, _) => l.accept().map(|(stream, _)| (Stream::Ipc(stream), None)),
+            Listener::Ipc(l, _) => {
+                let (stream, _) = l.accept()?;
+                no_signal(&stream)?;
+                Ok((Stream::Ipc(stream), None))
+            }
         }
     }
 
@@ -220,6 +225,18 @@ impl Drop for Listener {
     }
 }
 
+/// Where a message cannot be sent without SIGPIPE, its socket can be told never to raise it.
+#[cfg(target_vendor = "apple")]
+fn no_signal(socket: impl std::os::fd::AsFd) -> io::Result<()> {
+    Ok(rustix::net::sockopt::set_socket_nosigpipe(socket, true)?)
+}
+
+/// See [`Stream::send`].
+#[cfg(not(target_vendor = "apple"))]
+fn no_signal(_socket: impl std::os::fd::AsFd) -> io::Result<()> {
+    Ok(())
+}
+
 /// A connection that never blocks.
 pub enum Stream {
     /// TCP.
@@ -234,13 +251,19 @@ impl Stream {
     pub fn connect(endpoint: &Endpoint) -> io::Result<Option<Self>> {
         match endpoint {
             Endpoint::Tcp(address) => literal(address).map(Self::to).transpose(),
-            Endpoint::Ipc(path) => UnixStream::connect(path).map(|s| Some(Stream::Ipc(s))),
+            Endpoint::Ipc(path) => {
+                let stream = UnixStream::connect(path)?;
+                no_signal(&stream)?;
+                Ok(Some(Stream::Ipc(stream)))
+            }
         }
     }
 
     /// Begins to connect to an address.
     pub fn to(address: SocketAddr) -> io::Result<Self> {
-        TcpStream::connect(address).map(Stream::Tcp)
+        let stream = TcpStream::connect(address)?;
+        no_signal(&stream)?;
+        Ok(Stream::Tcp(stream))
     }
 
     /// Whether the connection is there by now.
@@ -265,21 +288,26 @@ impl Stream {
         }
     }
 
-    /// Asks for its events.
-    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        match self {
-            Stream::Tcp(s) => registry.register(s, token, interest),
-            Stream::Ipc(s) => registry.register(s, token, interest),
-        }
+    /// Writes as much as the socket takes. Writing to a peer that is gone is an error and never the signal
+    /// SIGPIPE, which would end a process that does not ignore it: Rust's programs do, others need not.
+    pub fn send(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        #[cfg(not(target_vendor = "apple"))]
+        let flags = SendFlags::NOSIGNAL;
+        #[cfg(target_vendor = "apple")]
+        let flags = SendFlags::empty();
+        let mut nothing_else = SendAncillaryBuffer::default();
+        Ok(match self {
+            Stream::Tcp(s) => sendmsg(s, bufs, &mut nothing_else, flags)?,
+            Stream::Ipc(s) => sendmsg(s, bufs, &mut nothing_else, flags)?,
+        })
     }
 
-    /// Wants no events any more.
-    pub fn deregister(&mut self, registry: &Registry) {
-        let _ = match self {
-            Stream::Tcp(s) => registry.deregister(s),
-            Stream::Ipc(s) => registry.deregister(s),
-        };
+    /// The source of its events.
+    pub fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Stream::Tcp(s) => s,
+            Stream::Ipc(s) => s,
+        }
     }
 }
 
@@ -289,25 +317,5 @@ impl Read for &Stream {
             Stream::Tcp(s) => (&*s).read(buf),
             Stream::Ipc(s) => (&*s).read(buf),
         }
-    }
-}
-
-impl Write for &Stream {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        match self {
-            Stream::Tcp(s) => (&*s).write(buf),
-            Stream::Ipc(s) => (&*s).write(buf),
-        }
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Stream::Tcp(s) => (&*s).write_vectored(bufs),
-            Stream::Ipc(s) => (&*s).write_vectored(bufs),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

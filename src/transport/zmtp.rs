@@ -124,28 +124,39 @@ pub struct Decoder {
     /// Read and not yet decoded: less than one frame, unless `next` has not been called until `None`.
     buf: Vec<u8>,
     at: usize,
-    /// A large frame that is being filled: its flags, its length and what there is of it.
-    large: Option<(u8, usize, Vec<u8>)>,
+    /// A large frame that is being filled.
+    large: Option<Large>,
+}
+
+struct Large {
+    flags: u8,
+    len: usize,
+    /// What there is of it, and then zeros to be replaced.
+    body: Vec<u8>,
+    filled: usize,
 }
 
 /// Frames from this size on get a buffer of their own.
 const LARGE: usize = 8 << 10;
 /// No more than this is reserved for a frame before its bytes come.
 const RESERVE: usize = 16 << 20;
+/// A large frame is read in pieces of this size.
+const TURN: usize = 4 << 20;
 
 impl Decoder {
     /// Reads, with `scratch` as intermediate store: how many bytes, and whether there are no more for now.
     /// No bytes at all are the end of the stream.
     pub fn read(&mut self, mut from: impl Read, scratch: &mut [u8]) -> io::Result<(usize, bool)> {
-        if let Some((_, len, body)) = &mut self.large {
-            let before = body.len();
-            let missing = (*len - before) as u64;
+        if let Some(Large { len, body, filled, .. }) = &mut self.large {
             // At most a few megabytes in a row, so that other connections have their turn.
-            return match from.by_ref().take(missing.min(4 << 20)).read_to_end(body) {
-                Err(_) if body.len() > before => Ok((body.len() - before, true)),
-                Err(e) => Err(e),
-                Ok(n) => Ok((n, false)),
-            };
+            let end = (*filled + TURN).min(*len);
+            if body.len() < end {
+                body.resize(end, 0);
+            }
+            let n = from.read(&mut body[*filled..end])?;
+            let drained = n < end - *filled;
+            *filled += n;
+            return Ok((n, drained));
         }
         let n = from.read(scratch)?;
         self.push(&scratch[..n]);
@@ -169,12 +180,12 @@ impl Decoder {
 
     /// The next frame that is complete. A frame of more than `most(command)` bytes is an error.
     pub fn next(&mut self, most: impl Fn(bool) -> usize) -> Result<Option<Frame>> {
-        if let Some((flags, len, body)) = self.large.take() {
-            if body.len() < len {
-                self.large = Some((flags, len, body));
+        if let Some(large) = self.large.take() {
+            if large.filled < large.len {
+                self.large = Some(large);
                 return Ok(None);
             }
-            return Ok(Some(frame(flags, body.into())));
+            return Ok(Some(frame(large.flags, large.body.into())));
         }
         let rest = &self.buf[self.at..];
         let Some(&flags) = rest.first() else { return Ok(None) };
@@ -203,9 +214,9 @@ impl Decoder {
             return Ok(Some(frame(flags, body)));
         }
         if len >= LARGE {
-            let mut body = Vec::with_capacity(len.min(RESERVE));
-            body.extend_from_slice(rest);
-            self.large = Some((flags, len, body));
+            let (mut body, filled) = (vec![0; len.min(RESERVE)], rest.len());
+            body[..filled].copy_from_slice(rest);
+            self.large = Some(Large { flags, len, body, filled });
             self.buf.clear();
             self.at = 0;
         }

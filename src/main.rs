@@ -6,6 +6,8 @@ mod mlp;
 mod plot;
 #[path = "cli/question.rs"]
 mod question;
+#[path = "cli/repl.rs"]
+mod repl;
 #[path = "cli/request.rs"]
 mod request;
 #[path = "cli/transport.rs"]
@@ -66,6 +68,8 @@ enum Command {
     Call(transport::CallArgs),
     /// Make a pair of CURVE keys.
     Keygen(transport::Keygen),
+    /// Check Lean code: files, or what is typed, each text on its own.
+    Repl(repl::ReplArgs),
     /// Stand in for TorchLean's `arb_oracle.py`, flag for flag.
     Arb(Arb),
 }
@@ -173,6 +177,11 @@ fn main() -> ExitCode {
         Command::Worker(a) => finish(guarded(|| transport::worker(&a)), true),
         Command::Call(a) => finish(guarded(|| transport::call(&a)), true),
         Command::Keygen(k) => finish(guarded(|| transport::keygen(&k)), false),
+        Command::Repl(r) => match guarded(|| repl::run(&r)) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(e) => finish(Err(e), r.json),
+        },
         Command::Arb(a) => finish(guarded(|| arb(&a)), true),
     }
 }

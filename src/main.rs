@@ -6,6 +6,8 @@ mod mlp;
 mod plot;
 #[path = "cli/question.rs"]
 mod question;
+#[path = "cli/repl.rs"]
+mod repl;
 #[path = "cli/request.rs"]
 mod request;
 #[path = "cli/serve.rs"]
@@ -70,6 +72,8 @@ enum Command {
     Keygen(transport::Keygen),
     /// Check Lean code for others over HTTP, with the interface of Kimina Lean Server.
     Serve(Box<serve::ServeArgs>),
+    /// Check Lean code: files, or what is typed, each text on its own.
+    Repl(repl::ReplArgs),
     /// Stand in for TorchLean's `arb_oracle.py`, flag for flag.
     Arb(Arb),
 }
@@ -159,7 +163,10 @@ fn main() -> ExitCode {
         }
         _ => a,
     });
-    let command = Cli::command().mut_subcommand("serve", serve::with_environment);
+    let mut command = Cli::command();
+    if std::env::args_os().nth(1).is_some_and(|a| a == "serve") {
+        command = command.mut_subcommand("serve", serve::with_environment);
+    }
     let cli = Cli::from_arg_matches(&command.get_matches_from(arguments)).unwrap_or_else(|e| e.exit());
     match cli.command {
         Command::Functions { markdown } => {
@@ -180,6 +187,11 @@ fn main() -> ExitCode {
         Command::Call(a) => finish(guarded(|| transport::call(&a)), true),
         Command::Keygen(k) => finish(guarded(|| transport::keygen(&k)), false),
         Command::Serve(a) => finish(guarded(|| serve::serve(&a)), false),
+        Command::Repl(r) => match guarded(|| repl::run(&r)) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(e) => finish(Err(e), r.json),
+        },
         Command::Arb(a) => finish(guarded(|| arb(&a)), true),
     }
 }

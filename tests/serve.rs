@@ -1,13 +1,14 @@
 //! The verification server as a process: real sockets, real clients, processes that misbehave and are killed.
 
 mod peers;
+#[path = "peers/stand_in.rs"]
+mod repl;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -21,15 +22,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 /// A REPL that misbehaves on command; see its source.
 fn stand_in() -> &'static str {
-    static PROGRAM: OnceLock<String> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("serve_repl_stand_in");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/repl_stand_in.rs");
-        let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-        let status = Command::new(rustc).args(["--edition=2024", "-O", source, "-o"]).arg(&program).status();
-        assert!(status.expect("rustc").success());
-        program.to_str().expect("UTF-8").to_string()
-    })
+    repl::stand_in().to_str().expect("UTF-8")
 }
 
 /// A new directory, removed in the end.

@@ -175,11 +175,13 @@ impl Store {
                 c.execute_batch(SCHEMA)?;
                 c.pragma_update(None, "user_version", VERSION)?;
             }
-            let sql = "SELECT COALESCE(SUM(LENGTH(key) + LENGTH(value)), 0), COALESCE(MAX(used), 0) FROM cache";
+            let sql =
+                "SELECT COALESCE(SUM(LENGTH(key) + LENGTH(value)), 0), COALESCE(MAX(used), 0) FROM cache";
             let (bytes, uses): (i64, i64) = c.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok((c, open(&path)?, version, bytes, uses))
         });
-        let (writer, reader, version, bytes, uses) = prepared.map_err(|e| failed(format!("serve.sqlite: {e}")))?;
+        let (writer, reader, version, bytes, uses) =
+            prepared.map_err(|e| failed(format!("serve.sqlite: {e}")))?;
         if version > VERSION {
             return Err(failed("serve.sqlite is of a newer version of lean-oracle".into()));
         }

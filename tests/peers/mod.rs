@@ -98,7 +98,8 @@ impl Python {
     pub fn with(test: &str, modules: &str) -> Option<Python> {
         let made = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/python/bin/python"));
         let given = std::env::var_os("LEAN_ORACLE_PYTHON").map(PathBuf::from);
-        let find = format!("import importlib.util as u; assert all(map(u.find_spec, '{modules}'.split(', ')))");
+        let find =
+            format!("import importlib.util as u; assert all(map(u.find_spec, '{modules}'.split(', ')))");
         let has_modules = |p: &PathBuf| {
             let mut c = Command::new(p);
             let c = c.args(["-c", &find]).stdout(Stdio::null()).stderr(Stdio::null());

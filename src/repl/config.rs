@@ -151,7 +151,7 @@ impl PoolConfig {
 pub struct PoolStatus {
     /// The most processes there may be.
     pub max_processes: usize,
-    /// Processes there are.
+    /// Processes there are; with the `lean` engine, places for one that have a header.
     pub processes: usize,
     /// Processes at work.
     pub busy: usize,

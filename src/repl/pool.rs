@@ -160,7 +160,10 @@ impl Inner {
             if state.closed {
                 return Err(Failure::Cancelled);
             }
-            state.waiting.retain(|waiter| !waiter.grant.is_closed());
+            // Those who left and are in front; the others are skipped when it is their turn.
+            while state.waiting.front().is_some_and(|waiter| waiter.grant.is_closed()) {
+                state.waiting.pop_front();
+            }
             match state.waiting.is_empty().then(|| self.take(&mut state, header, reuse)).flatten() {
                 Some((held, evicted)) => {
                     *state.busy.entry(header.into()).or_default() += 1;

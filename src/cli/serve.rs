@@ -188,17 +188,16 @@ pub fn with_environment(command: Command) -> Command {
         Ok(lines) => lines.flatten().collect(),
         Err(_) => BTreeMap::new(),
     };
-    let environment = |name: &str| std::env::var(name).ok();
-    let from_file = |name: &str| file.get(name).cloned();
-    let sources: [&dyn Fn(&str) -> Option<String>; 2] = [&environment, &from_file];
     command.mut_args(|flag| {
         let names = flag.get_long().into_iter().chain(flag.get_all_aliases().into_iter().flatten());
         let names: Vec<String> = names.map(|n| n.replace('-', "_").to_uppercase()).collect();
-        let value = sources.iter().find_map(|source| {
-            let mut full = names.iter().flat_map(|n| PREFIXES.map(|prefix| format!("{prefix}{n}")));
-            // Set to nothing is not set, but for the one flag to which it means something.
-            full.find_map(|n| source(&n).filter(|v| !v.is_empty() || n.ends_with("_MAX_REPLS")))
-        });
+        let names: Vec<String> =
+            names.iter().flat_map(|n| PREFIXES.map(|prefix| format!("{prefix}{n}"))).collect();
+        // Set to nothing is not set, but for the one flag to which it means something.
+        let set = |name: &&String, value: &String| !value.is_empty() || name.ends_with("_MAX_REPLS");
+        let environment = names.iter().find_map(|n| std::env::var(n).ok().filter(|v| set(&n, v)));
+        let value =
+            environment.or_else(|| names.iter().find_map(|n| file.get(n).filter(|v| set(&n, v)).cloned()));
         match value {
             Some(value) if !matches!(flag.get_id().as_str(), "hash_key" | "help") => {
                 flag.default_value(value)
@@ -217,7 +216,7 @@ pub fn serve(args: &ServeArgs) -> Result<String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::new(Code::Internal, format!("no threads: {e}")))?;
     let result = runtime.block_on(run(args));
-    // A question to the oracle that nobody waits for must not hold the end up.
+    // What nobody waits for must not hold the end up.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result.map(|()| "closed".into())
 }

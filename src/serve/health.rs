@@ -74,7 +74,9 @@ async fn probe(executor: &dyn Executor, status: &PoolStatus) -> Result<(), Strin
     let outcome = executor.check(Snippet { id: "health".into(), code }, &options).await;
     match outcome.result {
         Ok(_) => Ok(()),
-        // Busy is not ill.
+        // Closing is not ill.
+        Err(crate::repl::Failure::Cancelled) => Ok(()),
+        // Nor is busy.
         Err(crate::repl::Failure::Busy { .. }) if status.busy >= status.max_processes => Ok(()),
         Err(failure) => Err(failure.to_string()),
     }

@@ -222,19 +222,26 @@ fn ask(lean: &Lean, text: &str, what: &str, options: Options) -> Result<Raw, Fat
     }
     // Held back are errors, command by command, until the rest compiles.
     let split = split::split(text, &ranges, &messages);
-    let mut edits = Edits::default();
+    let mut edits = Edits { public: options.signatures, ..Edits::default() };
     let mut current = messages.clone();
-    for round in 0..4 {
-        if !current.iter().any(|m| m.severity == Severity::Error) {
+    for round in 0..5 {
+        let changed = edits.apply(text, &split) != text;
+        if !current.iter().any(|m| m.severity == Severity::Error) && (round > 0 || !changed) {
             break;
         }
-        let lines_text = if round == 0 { text.to_string() } else { edits.apply(text, &split) };
+        if round > 0 && edits.public && current.iter().any(|m| m.data.contains("already been declared")) {
+            // Something public has the name of something private.
+            edits = Edits::default();
+            current.clone_from(&messages);
+        }
+        let lines_text = if current == messages { text.to_string() } else { edits.apply(text, &split) };
         let lines = Lines::new(&lines_text);
         for m in current.iter().filter(|m| m.severity == Severity::Error) {
             let at = edits.original(lines.of_message(m.pos.line, m.pos.column));
             let found = split.commands.iter().rposition(|c| c.range.start <= at);
             if let Some(i) = found {
-                edits.hold(i, &split.commands[i], round);
+                let again = edits.guarded.contains(&i);
+                edits.hold(i, &split.commands[i], again);
             }
         }
         edits.broken(&split);
@@ -248,7 +255,7 @@ fn ask(lean: &Lean, text: &str, what: &str, options: Options) -> Result<Raw, Fat
         .map(|json| references(&json, &edits.apply(text, &split), &edits))
         .unwrap_or_default();
     let (signatures, reduced, types) = if options.signatures && dir.join(&olean).exists() {
-        signatures(lean, dir, text, &split, &references, options)?
+        signatures(lean, dir, &split, &references, options)?
     } else {
         Default::default()
     };
@@ -262,6 +269,8 @@ struct Edits {
     guarded: BTreeSet<usize>,
     /// Commands that are replaced by spaces.
     blanked: BTreeSet<usize>,
+    /// `private` is left out, so that types of private declarations can be asked for.
+    public: bool,
     /// Where something was put in: offset in the original, length.
     inserted: Vec<(usize, usize)>,
 }
@@ -269,10 +278,10 @@ struct Edits {
 const GUARD: &str = "#guard_msgs (drop all) in ";
 
 impl Edits {
-    fn hold(&mut self, i: usize, command: &Command, round: usize) {
+    fn hold(&mut self, i: usize, command: &Command, again: bool) {
         let declares =
             matches!(command.kind, Kind::Theorem | Kind::Definition | Kind::Example | Kind::Effect);
-        if round == 0 && declares {
+        if !again && declares {
             self.guarded.insert(i);
         } else {
             self.guarded.remove(&i);
@@ -301,7 +310,10 @@ impl Edits {
                 if self.guarded.contains(&i) {
                     out += GUARD;
                 }
-                out += own;
+                match self.public {
+                    true => out += &without_private(own),
+                    false => out += own,
+                }
             }
             from = command.range.end;
         }
@@ -319,6 +331,28 @@ impl Edits {
         }
         offset - shift
     }
+}
+
+/// A command without the word `private`. Names stay where they are, and so does the column in which the command
+/// begins, by which Lean judges the lines below: the next word moves to the front.
+fn without_private(text: &str) -> String {
+    let mut out = text.to_string();
+    if text.contains("private") {
+        let all = tokens(text);
+        for (i, (_, range)) in all.iter().enumerate() {
+            let Some((Token::Name, next)) = all.get(i + 1) else { continue };
+            let opens = i > 0 && &text[all[i - 1].1.clone()] == "open";
+            let both = range.start..next.end;
+            if &text[range.clone()] == "private" && !opens && !text[both.clone()].contains('\n') {
+                let word = &text[next.clone()];
+                out.replace_range(
+                    both.clone(),
+                    &format!("{word:0$}", both.len() - (word.len() - word.chars().count())),
+                );
+            }
+        }
+    }
+    out
 }
 
 /// Reads the references of an `.ilean` file.
@@ -379,7 +413,6 @@ type Texts = BTreeMap<String, String>;
 fn signatures(
     lean: &Lean,
     dir: &Path,
-    text: &str,
     split: &Split,
     references: &[Reference],
     options: Options,
@@ -394,15 +427,8 @@ fn signatures(
         *file += &text;
         line += text.matches('\n').count();
     };
-    let mut private = BTreeSet::new();
     for command in &split.commands {
-        if head(&text[command.range.clone()]).modifiers.contains(&"private") {
-            private.insert(command.range.start);
-        }
-    }
-    for command in &split.commands {
-        if !matches!(command.kind, Kind::Theorem | Kind::Definition) || private.contains(&command.range.start)
-        {
+        if !matches!(command.kind, Kind::Theorem | Kind::Definition) {
             continue;
         }
         let from = references.partition_point(|r| r.range.start < command.range.start);
@@ -680,8 +706,8 @@ mod tests {
             [0..10, at("theorem")..at("\ndef e"), at("def e")..at("\nopen"), at("open X")..text.len() - 1];
         let split = split::split(text, &ranges, &[]);
         let mut edits = Edits::default();
-        edits.hold(1, &split.commands[1], 0);
-        edits.hold(3, &split.commands[3], 0);
+        edits.hold(1, &split.commands[1], false);
+        edits.hold(3, &split.commands[3], false);
         edits.broken(&split);
         let copy = edits.apply(text, &split);
         assert!(copy.contains("in theorem b : c := d\ndef e := b\n      \n"), "{copy}");
@@ -689,6 +715,14 @@ mod tests {
             let original = text.find(needle).unwrap_or(at("def e") + "def e := ".len());
             assert_eq!(edits.original(copy.find(needle).unwrap()), original, "{needle}");
         }
+    }
+
+    #[test]
+    fn private_is_left_out_in_place() {
+        let text = "/-- a -/ private theorem x : y := by\n  private_y";
+        let out = without_private(text);
+        assert_eq!(out, "/-- a -/ theorem         x : y := by\n  private_y");
+        assert_eq!(without_private("open private a in b"), "open private a in b");
     }
 
     #[test]

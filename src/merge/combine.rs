@@ -217,7 +217,7 @@ impl Job<'_> {
         let options = Options {
             ignore_imports: false,
             signatures: true,
-            reduce: self.request.use_def_eq,
+            reduce: false,
             types: false,
             until: self.until,
         };

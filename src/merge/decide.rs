@@ -161,14 +161,15 @@ fn choose(documents: &[Document], class: &mut Class, wishes: &Wishes) {
         let text = documents[p.document].source(p.command);
         let deriving =
             if text.contains("deriving") { text.split("deriving").last().map_or(0, str::len) } else { 0 };
-        (head(text).attributes.len(), deriving)
+        let head = head(text);
+        (!head.modifiers.contains(&"private"), head.attributes.len(), deriving)
     };
     let mut candidates: Vec<Place> = class.members.iter().filter(|p| good(p)).copied().collect();
     class.success = !candidates.is_empty();
     if candidates.is_empty() {
         candidates = class.members.clone();
     }
-    // The version with more attributes can do what the others can.
+    // A public version and one with more attributes can do what the others can.
     let most = candidates.iter().map(extras).max();
     let first = candidates.iter().find(|p| Some(extras(p)) == most);
     class.chosen =
@@ -204,9 +205,7 @@ fn name(
             .collect();
         for p in &class.members {
             for (old, new) in of(p).names.iter().zip(&class.names) {
-                if old != new {
-                    names[p.document].insert(old.clone(), new.clone());
-                }
+                names[p.document].insert(old.clone(), new.clone());
             }
         }
         if class_of.get(&class.chosen) == Some(&c) {
@@ -254,18 +253,13 @@ pub(super) struct Keys<'a> {
 }
 
 impl Keys<'_> {
-    /// A constant of the file as its class; `own` are the names of the command itself.
-    fn constant(&self, name: &str, own: &[String]) -> Option<String> {
-        for (i, n) in own.iter().enumerate() {
-            if name == n {
-                return Some(format!("<self {i}>"));
-            }
-            if let Some(part) = name.strip_prefix(n.as_str()).filter(|p| p.starts_with('.')) {
-                return Some(format!("<self {i}>{part}"));
-            }
-        }
+    /// A constant of the file as its class; the command's own names are `<self …>`.
+    fn constant(&self, name: &str, command: usize) -> Option<String> {
         let &owner = self.document.owner(self.owners, name)?;
-        let class = self.class_of.get(&Place { document: self.d, command: owner })?;
+        let class = match owner == command {
+            true => "self".to_string(),
+            false => self.class_of.get(&Place { document: self.d, command: owner })?.to_string(),
+        };
         let names = &self.document.facts[owner].names;
         let (i, n) = names.iter().enumerate().find(|(_, n)| {
             name == n.as_str() || name.strip_prefix(n.as_str()).is_some_and(|p| p.starts_with('.'))
@@ -277,7 +271,7 @@ impl Keys<'_> {
     fn of(&self, command: usize, use_def_eq: bool) -> (Vec<String>, String) {
         let (fact, kind) = (&self.document.facts[command], self.document.commands[command].kind);
         let own = &fact.names;
-        let constant = |n: &str| self.constant(n, own);
+        let constant = |n: &str| self.constant(n, command);
         match kind {
             Kind::Theorem if own.len() == 1 => {
                 let name = &own[0];
@@ -305,13 +299,9 @@ impl Keys<'_> {
                 // What the compiler made on the way, matchers and the like, is not printed. Then the texts must
                 // agree too.
                 let hidden = printed.iter().any(|p| {
-                    let parts = |t: &str| {
-                        own.iter().any(|n| t.strip_prefix(n.as_str()).is_some_and(|r| r.starts_with('.')))
-                    };
-                    tokens(p).iter().any(|t| {
-                        t.0 == Token::Name
-                            && parts(&p[t.1.clone()])
-                            && !fact.all_names.iter().any(|a| *a == p[t.1.clone()])
+                    tokens(p).iter().filter(|t| t.0 == Token::Name).map(|t| &p[t.1.clone()]).any(|name| {
+                        self.document.owner(self.owners, name) == Some(&command)
+                            && !fact.all_names.iter().any(|a| a == name)
                     })
                 });
                 let safety = head(self.document.source(command))
@@ -354,7 +344,7 @@ impl Keys<'_> {
             match resolved.filter(|_| kind == Token::Name) {
                 Some(r) => {
                     out += &word[..r.range.start - from];
-                    let name = if r.local { self.constant(&r.name, &fact.names) } else { None };
+                    let name = if r.local { self.constant(&r.name, command) } else { None };
                     out += &name.unwrap_or_else(|| r.name.clone());
                 }
                 None => out += word,
@@ -372,8 +362,7 @@ pub fn statement_of(
     command: usize,
     class_names: &BTreeMap<String, (usize, usize)>,
 ) -> Option<String> {
-    let fact = &document.facts[command];
-    let own = &fact.names;
+    let own = &document.facts[command].names;
     let constant = |name: &str| {
         let mut at = name.len();
         loop {

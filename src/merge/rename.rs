@@ -74,11 +74,13 @@ pub fn rename(request: &RenameRequest, lean: &Lean) -> Result<Changed, Fatal> {
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     map: BTreeMap<String, String>,
+    any: bool,
 }
 
 impl Names {
-    /// Adds one.
+    /// Adds one; one that stays does not go with what it is inside of.
     pub fn insert(&mut self, old: String, new: String) {
+        self.any |= old != new;
         self.map.insert(old, new);
     }
 
@@ -88,7 +90,7 @@ impl Names {
         let mut at = name.len();
         loop {
             if let Some(new) = self.map.get(&name[..at]) {
-                return Some(format!("{new}{}", &name[at..]));
+                return (new != &name[..at]).then(|| format!("{new}{}", &name[at..]));
             }
             at = name[..at].rfind('.')?;
         }
@@ -96,7 +98,7 @@ impl Names {
 
     /// Nothing is renamed.
     pub fn is_empty(&self) -> bool {
-        self.map.is_empty()
+        !self.any
     }
 }
 
@@ -110,7 +112,7 @@ pub fn rewrite(
     notes: &mut Vec<String>,
 ) -> String {
     let text = document.source(command);
-    let (kind, start) = (document.commands[command].kind, document.commands[command].range.start);
+    let start = document.commands[command].range.start;
     let fact = &document.facts[command];
     if names.is_empty() && !full {
         return text.to_string();
@@ -150,40 +152,48 @@ pub fn rewrite(
             notes.push(format!("a reference to {} in {old_text} could not be renamed to {new}", r.name));
         }
     }
-    let at = head(text);
-    // Namespaces that are named after a renamed type, and names in macros.
-    let looks_up = matches!(kind, Kind::Open | Kind::Close)
-        || matches!(at.keyword, "open" | "export")
-        || quotes(at.keyword);
-    if looks_up && !names.is_empty() {
-        for (token, range) in tokens(text) {
-            let covered = edits.keys().any(|&(a, b)| a < range.end && range.start < b);
-            let known = fact
-                .references
-                .iter()
-                .any(|r| r.range.start - start < range.end && range.start < r.range.end - start);
-            if token != Token::Name || covered || known || range.start <= at.at {
-                continue;
-            }
-            let word = &text[range.clone()];
-            let scopes = components(&fact.namespace);
-            let found = (0..=scopes.len()).rev().find_map(|n| {
-                let full = [&scopes[..n], &[word]]
-                    .concat()
-                    .into_iter()
-                    .filter(|c| !c.is_empty())
-                    .collect::<Vec<_>>()
-                    .join(".");
-                names.apply(&full).map(|new| (full, new))
-            });
-            if let Some((old, new)) = found
-                && let Some(written) = written(&old, &new, word, false, false)
-            {
-                edits.insert((range.start, range.end), written);
-            }
-        }
+    if !names.is_empty() {
+        by_name(document, command, names, &mut edits);
     }
     apply(text, &edits)
+}
+
+/// Names that the compiler does not resolve: namespaces that are named after a renamed type, where they are
+/// opened, and names in macros.
+fn by_name(document: &Document, command: usize, names: &Names, edits: &mut BTreeMap<(usize, usize), String>) {
+    let (text, fact) = (document.source(command), &document.facts[command]);
+    let start = document.commands[command].range.start;
+    let at = head(text);
+    let everywhere = matches!(document.commands[command].kind, Kind::Open | Kind::Close)
+        || at.keyword == "export"
+        || quotes(at.keyword);
+    let mut opening = false;
+    for (token, range) in tokens(text) {
+        let word = &text[range.clone()];
+        match word {
+            "open" => opening = true,
+            "in" | "hiding" | "renaming" => opening = false,
+            _ if token != Token::Name => opening = false,
+            _ => {}
+        }
+        let overlaps = |a: usize, b: usize| a < range.end && range.start < b;
+        let known = edits.keys().any(|&(a, b)| overlaps(a, b))
+            || fact.references.iter().any(|r| overlaps(r.range.start - start, r.range.end - start));
+        if token != Token::Name || known || !(opening || (everywhere && range.start > at.at)) {
+            continue;
+        }
+        let scopes = components(&fact.namespace);
+        let found = (0..=scopes.len()).rev().find_map(|n| {
+            let outer = scopes[..n].iter().filter(|c| !c.is_empty());
+            let full = outer.copied().chain([word]).collect::<Vec<_>>().join(".");
+            names.apply(&full).map(|new| (full, new))
+        });
+        if let Some((old, new)) = found
+            && let Some(written) = written(&old, &new, word, false, false)
+        {
+            edits.insert((range.start, range.end), written);
+        }
+    }
 }
 
 fn apply(text: &str, edits: &BTreeMap<(usize, usize), String>) -> String {
@@ -309,5 +319,7 @@ mod tests {
         names.insert("A.T".into(), "A.T_1".into());
         assert_eq!(names.apply("A.T.x.y").as_deref(), Some("A.T_1.x.y"));
         assert_eq!(names.apply("A.Tx"), None);
+        names.insert("A.T.z".into(), "A.T.z".into());
+        assert_eq!(names.apply("A.T.z.w"), None);
     }
 }

@@ -284,7 +284,7 @@ impl Lean {
 }
 
 /// Changes when what is kept on disk changes its meaning.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 fn runs(program: &Path) -> bool {
     let status = Command::new(program)

@@ -96,6 +96,11 @@ impl Names {
         }
     }
 
+    /// Whether this name itself was added.
+    fn has(&self, name: &str) -> bool {
+        self.map.contains_key(name)
+    }
+
     /// Nothing is renamed.
     pub fn is_empty(&self) -> bool {
         !self.any
@@ -118,26 +123,31 @@ pub fn rewrite(
         return text.to_string();
     }
     let mut edits: BTreeMap<(usize, usize), String> = BTreeMap::new();
+    let changes = fact.references.iter().any(|r| !r.definition && r.local && names.apply(&r.name).is_some());
     for r in &fact.references {
         let range = r.range.start - start..r.range.end - start;
+        let Some(old_text) = text.get(range.clone()) else { continue };
         let new = names.apply(&r.name);
         let own = fact.all_names.contains(&r.name);
+        if r.definition && old_text == "instance" && fact.names.contains(&r.name) {
+            // An instance without a name: Lean makes one from what its type names. If that changes, it is
+            // written, so that it stays what it is here.
+            if new.is_some() || changes {
+                let at = behind_priority(text, range.end);
+                let name = new.unwrap_or_else(|| r.name.clone());
+                edits.insert((at, at), format!(" {}", relative(&name, &fact.namespace)));
+            }
+            continue;
+        }
         if !r.local || (new.is_none() && (!full || own)) {
             continue;
         }
         let new = new.unwrap_or_else(|| r.name.clone());
-        let Some(old_text) = text.get(range.clone()) else { continue };
-        // A constructor, a field or a local definition says only its last part, inside what it belongs to.
+        // What goes with its type, a constructor or a field, is found by its last part: the type's namespace is
+        // renamed where it is opened. So is what is local to the command.
         let parts = components(old_text).len();
-        if own && !fact.names.contains(&r.name) && last(&r.name, parts) == last(&new, parts) {
-            continue;
-        }
-        if r.definition && !ends_with(&r.name, old_text) {
-            // An instance without a name: its place is the keyword.
-            if old_text == "instance" && fact.names.contains(&r.name) {
-                let at = behind_priority(text, range.end);
-                edits.insert((at, at), format!(" {}", relative(&new, &fact.namespace)));
-            }
+        let part = own && !fact.names.contains(&r.name);
+        if (part || (!full && !names.has(&r.name))) && last(&r.name, parts) == last(&new, parts) {
             continue;
         }
         if let Some(written) =

@@ -90,7 +90,11 @@ pub fn split(text: &str, ranges: &[Range<usize>], errors: &[Message]) -> Split {
         .filter(|m| {
             ["unexpected ", "expected ", "unterminated ", "invalid "].iter().any(|p| m.data.starts_with(p))
         })
-        .map(|m| (lines.of_message(m.pos.line, m.pos.column), m.data.contains("expected command")))
+        .map(|m| {
+            let at = lines.of_message(m.pos.line, m.pos.column);
+            // It may be reported on the space before the word.
+            (first_token(text, at), m.data.contains("expected command"))
+        })
         .collect();
     let header_end = header(text);
     let mut pieces: Vec<(Range<usize>, bool)> = Vec::new();

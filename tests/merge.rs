@@ -313,8 +313,8 @@ fn world(random: &mut Random, size: usize) -> Vec<Fact> {
     for i in 0..size {
         let earlier = |random: &mut Random, theorem: bool, facts: &[Fact]| -> Vec<usize> {
             let all: Vec<usize> = (0..facts.len()).filter(|&f| facts[f].theorem == theorem).collect();
-            let mut some: Vec<usize> =
-                (0..2).filter_map(|_| (!all.is_empty()).then(|| all[random.below(all.len())])).collect();
+            let tries = if all.is_empty() { 0 } else { 2 };
+            let mut some: Vec<usize> = (0..tries).map(|_| all[random.below(all.len())]).collect();
             some.sort_unstable();
             some.dedup();
             some
@@ -340,7 +340,7 @@ fn world(random: &mut Random, size: usize) -> Vec<Fact> {
             facts.push(Fact { name, statement, body: proof, needs, theorem, namespace });
         } else {
             let sum: String = about.iter().map(|&d| format!(" + {} n", full(&facts[d]))).collect();
-            let statement = format!("def @ (n : Nat) : Nat");
+            let statement = "def @ (n : Nat) : Nat".to_string();
             let (name, body) = (format!("d{i}"), format!("n * {}{sum}", i + 2));
             facts.push(Fact { name, statement, body, needs: about, theorem, namespace });
         }
@@ -466,11 +466,11 @@ fn generated_files() {
             .map(|w| w.0)
             .collect();
         let mut explained = BTreeSet::new();
-        for f in 0..world.len() {
+        for (f, fact) in world.iter().enumerate() {
             let versions: Vec<Version> = files.iter().filter_map(|x| x.1.get(&f).copied()).collect();
             let expected = usize::from(!versions.is_empty());
             let lines = found.get(&f).cloned().unwrap_or_default();
-            assert_eq!(lines.len(), expected, "{}: {}", world[f].name, context());
+            assert_eq!(lines.len(), expected, "{}: {}", fact.name, context());
             let (Some(&line), false) = (lines.first(), versions.contains(&Version::Good)) else {
                 continue;
             };
@@ -767,22 +767,14 @@ fn checking() {
 
 /// The text up to a place between two declarations, chosen at random from the later half.
 fn beginning<'a>(text: &'a str, random: &mut Random) -> &'a str {
-    let words = [
-        "theorem ",
-        "def ",
-        "structure ",
-        "inductive ",
-        "instance ",
-        "example ",
-        "@[",
-        "/--",
-        "private ",
-        "protected ",
-    ];
+    let words =
+        ["theorem ", "def ", "structure ", "inductive ", "instance ", "example ", "@[", "/--", "private "];
     let gaps: Vec<usize> = text
-        .match_indices("\n\n")
+        .match_indices('\n')
         .map(|m| m.0 + 1)
-        .filter(|&at| words.iter().any(|w| text[at + 1..].starts_with(w)))
+        .filter(|&at| words.iter().any(|w| text[at..].starts_with(w)))
+        // What stands above may belong to it.
+        .filter(|&at| !["-/\n", "]\n", "in\n"].iter().any(|w| text[..at].ends_with(w)))
         .collect();
     &text[..gaps[gaps.len() / 2 + random.below(gaps.len() - gaps.len() / 2)]]
 }

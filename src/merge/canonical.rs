@@ -64,7 +64,7 @@ pub fn canonical(text: &str, constant: &dyn Fn(&str) -> Option<String>) -> Strin
                 continue;
             }
             _ if kind == Token::Name => {
-                if lambda && brackets.is_empty() || lambda && before == "fun" {
+                if lambda && (brackets.is_empty() || before == "fun") {
                     scopes.last_mut().expect("one is left").insert(w, variables);
                     variables += 1;
                 }

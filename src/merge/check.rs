@@ -31,7 +31,7 @@ pub struct CheckResponse {
 /// # Errors
 /// As [`super::merge()`].
 pub fn check(source: &Source, lean: &Lean) -> Result<CheckResponse, Fatal> {
-    let (start, until) = (Instant::now(), until(source.timeout_seconds));
+    let (start, until, lean) = (Instant::now(), until(source.timeout_seconds), &lean.counting());
     let options = Options {
         ignore_imports: source.ignore_imports,
         signatures: false,
@@ -65,6 +65,6 @@ pub fn check(source: &Source, lean: &Lean) -> Result<CheckResponse, Fatal> {
         tool_messages,
         failed_declarations,
         content: document.text,
-        timings: Timings { total_ms: all_ms, parse_ms: all_ms },
+        timings: Timings::now(start, all_ms, lean),
     })
 }

@@ -33,7 +33,7 @@ pub fn merge_with_progress(
     lean: &Lean,
     done: &(dyn Fn(usize) + Sync),
 ) -> Result<MergeResponse, Fatal> {
-    let start = Instant::now();
+    let (start, lean) = (Instant::now(), &lean.counting());
     let until = until(request.timeout_seconds);
     if request.documents.is_empty() {
         return Err(Fatal::User("there is nothing to merge: documents is empty".into()));
@@ -58,7 +58,7 @@ pub fn merge_with_progress(
         lean_messages: Messages::of_lean(&result.raw.messages),
         tool_messages,
         content,
-        timings: Timings { total_ms: start.elapsed().as_millis() as u64, parse_ms },
+        timings: Timings::now(start, parse_ms, lean),
     })
 }
 

@@ -77,7 +77,7 @@ pub struct ExtractedDeclaration {
 /// # Errors
 /// As [`super::merge()`].
 pub fn extract_decls(source: &Source, lean: &Lean) -> Result<ExtractResponse, Fatal> {
-    let (start, until) = (Instant::now(), until(source.timeout_seconds));
+    let (start, until, lean) = (Instant::now(), until(source.timeout_seconds), &lean.counting());
     let options = Options {
         ignore_imports: source.ignore_imports,
         signatures: true,
@@ -102,7 +102,7 @@ pub fn extract_decls(source: &Source, lean: &Lean) -> Result<ExtractResponse, Fa
         tool_messages: Messages::default(),
         documents,
         content: document.text.clone(),
-        timings: Timings { total_ms: start.elapsed().as_millis() as u64, parse_ms },
+        timings: Timings::now(start, parse_ms, lean),
     })
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,8 @@ pub struct Lean {
     pub jobs: usize,
     /// Where answers are kept; `None`: nowhere.
     pub cache: Option<PathBuf>,
+    /// The milliseconds of all runs.
+    spent: Arc<AtomicU64>,
 }
 
 impl Lean {
@@ -138,12 +140,22 @@ impl Lean {
             .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))
             .map(|d| d.join("lean-oracle/merge"));
         let jobs = std::thread::available_parallelism().map_or(1, |n| n.get());
-        Ok(Lean { program, variables, version, imports: String::new(), jobs, cache })
+        Ok(Lean { program, variables, version, imports: String::new(), jobs, cache, spent: Arc::default() })
     }
 
     /// What `lean --version` says.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// The same compiler with a clock of its own.
+    pub(super) fn counting(&self) -> Lean {
+        Lean { spent: Arc::default(), ..self.clone() }
+    }
+
+    /// How long this compiler ran, in milliseconds; several at once count each.
+    pub(super) fn spent_ms(&self) -> u64 {
+        self.spent.load(Ordering::Relaxed)
     }
 
     /// Compiles `file` in `dir`, with `args` before it, and returns its messages.
@@ -178,6 +190,7 @@ impl Lean {
             .stderr(open("err")?)
             .spawn()
             .map_err(|e| Fatal::Internal(format!("{} does not run: {e}", self.program.display())))?;
+        let start = Instant::now();
         let mut pause = Duration::from_millis(1);
         let status = loop {
             match child.try_wait() {
@@ -192,6 +205,7 @@ impl Lean {
             }
             pause = (pause * 2).min(Duration::from_millis(20));
         };
+        self.spent.fetch_add(start.elapsed().as_millis() as u64, Ordering::Relaxed);
         let read = |name: &str| fs::read(dir.join(name)).map(|b| String::from_utf8_lossy(&b).into_owned());
         let (out, err) = (read("out").unwrap_or_default(), read("err").unwrap_or_default());
         // Lines that are no messages are what the program printed itself.

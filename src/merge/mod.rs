@@ -108,8 +108,17 @@ impl Messages {
 pub struct Timings {
     /// All of it.
     pub total_ms: u64,
-    /// In the Lean compiler or waiting for it, for the inputs.
+    /// Until the inputs were analysed.
     pub parse_ms: u64,
+    /// The time of all runs of the compiler, added up; 0 if all answers were kept from before.
+    pub lean_ms: u64,
+}
+
+impl Timings {
+    /// At the end of a request.
+    fn now(start: Instant, parse_ms: u64, lean: &Lean) -> Timings {
+        Timings { total_ms: start.elapsed().as_millis() as u64, parse_ms, lean_ms: lean.spent_ms() }
+    }
 }
 
 /// What becomes of `namespace`, `section`, `open`, `variable` and the like.

@@ -61,7 +61,7 @@ pub struct NormalizeResponse {
 /// # Errors
 /// There is no such normalization, or as [`super::merge()`].
 pub fn normalize(request: &NormalizeRequest, lean: &Lean) -> Result<NormalizeResponse, Fatal> {
-    let (start, until) = (Instant::now(), until(request.source.timeout_seconds));
+    let (start, until, lean) = (Instant::now(), until(request.source.timeout_seconds), &lean.counting());
     let wanted: BTreeSet<&str> = match &request.normalizations {
         Some(list) => list.iter().map(String::as_str).collect(),
         None => [ALL[0], ALL[2], ALL[3]].into(),
@@ -98,7 +98,7 @@ pub fn normalize(request: &NormalizeRequest, lean: &Lean) -> Result<NormalizeRes
             tool_messages.warnings.push("the normalized file has errors that the file did not have".into());
         }
     }
-    let timings = Timings { total_ms: start.elapsed().as_millis() as u64, parse_ms };
+    let timings = Timings::now(start, parse_ms, lean);
     Ok(NormalizeResponse { lean_messages, tool_messages, content, normalize_stats: stats, timings })
 }
 

@@ -28,7 +28,7 @@ pub struct RenameRequest {
 /// # Errors
 /// A name is not declared in the file or is no name, or as [`super::merge()`].
 pub fn rename(request: &RenameRequest, lean: &Lean) -> Result<Changed, Fatal> {
-    let (start, until) = (Instant::now(), until(request.source.timeout_seconds));
+    let (start, until, lean) = (Instant::now(), until(request.source.timeout_seconds), &lean.counting());
     let options = Options {
         ignore_imports: request.source.ignore_imports,
         signatures: false,
@@ -66,7 +66,7 @@ pub fn rename(request: &RenameRequest, lean: &Lean) -> Result<Changed, Fatal> {
     if failures(&result) > failures(&document) {
         tool_messages.errors.push("the result has errors that the file did not have".into());
     }
-    let timings = Timings { total_ms: start.elapsed().as_millis() as u64, parse_ms };
+    let timings = Timings::now(start, parse_ms, lean);
     Ok(Changed { lean_messages: Messages::of_lean(&result.raw.messages), tool_messages, content, timings })
 }
 

@@ -30,7 +30,7 @@ pub struct TheoremToSorryRequest {
 /// # Errors
 /// As [`super::merge()`].
 pub fn theorem2sorry(request: &TheoremToSorryRequest, lean: &Lean) -> Result<Changed, Fatal> {
-    let (start, until) = (Instant::now(), until(request.source.timeout_seconds));
+    let (start, until, lean) = (Instant::now(), until(request.source.timeout_seconds), &lean.counting());
     let options = Options {
         ignore_imports: request.source.ignore_imports,
         signatures: true,
@@ -90,7 +90,7 @@ pub fn theorem2sorry(request: &TheoremToSorryRequest, lean: &Lean) -> Result<Cha
             lean_messages: Messages::of_lean(&result.raw.messages),
             tool_messages,
             content,
-            timings: Timings { total_ms: start.elapsed().as_millis() as u64, parse_ms },
+            timings: Timings::now(start, parse_ms, lean),
         });
     }
 }

@@ -99,7 +99,7 @@ pub fn split(text: &str, ranges: &[Range<usize>], errors: &[Message]) -> Split {
     let header_end = header(text);
     let mut pieces: Vec<(Range<usize>, bool)> = Vec::new();
     let mut from = header_end;
-    for range in ranges.iter().cloned().chain([text.len()..text.len()]) {
+    for range in ranges.iter().cloned().chain(std::iter::once(text.len()..text.len())) {
         let (gap_start, gap_end) = (from, range.start.max(from));
         let first = first_token(text, gap_start);
         let last_broken = syntax.iter().any(|&(at, command)| at == first && !command) && !pieces.is_empty();

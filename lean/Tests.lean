@@ -9,6 +9,7 @@ import Tests.Harness
 import Tests.Malformed
 import Tests.Matrices
 import Tests.TorchLean
+import Tests.Transport
 
 /-!
 # Run-time tests
@@ -312,15 +313,6 @@ def jsonTests : TestM Unit := do
       (ok.replace good bad != ok && (readBack (ok.replace good bad)).isNone)
 
 /-! ### Many calls, and at the same time -/
-
-/-- Resident memory of this process in pages, where the system tells. -/
-def residentPages : IO (Option Nat) := do
-  try
-    let text ← IO.FS.readFile "/proc/self/statm"
-    -- the second of its numbers
-    let rest := (text.toList.dropWhile (· != ' ')).drop 1
-    return (String.ofList (rest.takeWhile (·.isDigit))).toNat?
-  catch _ => return none
 
 def loadTests : TestM Unit := do
   check "the ABI version is 1" ((← FFI.abiVersion) == 1)
@@ -905,7 +897,7 @@ def groups : List (String × TestM Unit) :=
     ("expressions", expressionTests), ("questions", questionTests), ("batches", batchTests),
     ("jobs", jobTests), ("kinds", kindTests), ("torchlean", torchLeanTests),
     ("compat", TorchLean.compatTests), ("cache", cacheTests), ("certificates", certifyTests),
-    ("panics", panicTests)]
+    ("transport", Transport.transportTests), ("panics", panicTests)]
 
 end Tests
 

@@ -210,10 +210,17 @@ fn finish(result: Result<String, Error>, json: bool) -> ExitCode {
             if json {
                 let _ = writeln!(std::io::stdout(), "{}", pretty(&oracle::error_json(&e)));
             }
-            eprintln!("lean-oracle: {e}");
+            eprintln!("lean-oracle: {}", printable(&e.to_string()));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error whose control characters are written out, but for ends of lines: what a server or a file says
+/// must not steer the terminal.
+fn printable(text: &str) -> String {
+    let harmless = |c: char| !c.is_control() || c == '\n';
+    text.chars().map(|c| if harmless(c) { c.to_string() } else { c.escape_default().to_string() }).collect()
 }
 
 fn enclose(e: &Enclose) -> Result<String, Error> {

@@ -8,8 +8,8 @@ use clap::Args;
 use lean_oracle::oracle;
 use lean_oracle::transport::broker::{Broker, BrokerConfig, STATUS, serve_metrics};
 use lean_oracle::transport::client::{CallError, CallOptions, Client, ClientConfig};
-use lean_oracle::transport::curve::{Keys, Public, key_files, read_allowed, read_public};
-use lean_oracle::transport::format::Format;
+use lean_oracle::transport::curve::{Keys, key_files, read_allowed};
+use lean_oracle::transport::format::{Format, Thresholds};
 use lean_oracle::transport::hub::{ClientSecurity, HubLimits, ServerSecurity};
 use lean_oracle::transport::message::Body;
 use lean_oracle::transport::net::Endpoint;
@@ -22,24 +22,16 @@ use lean_oracle::{Code, Error, Result};
 struct Own {
     /// Our secret key: a file of `lean-oracle keygen`. Else LEAN_ORACLE_SECRET_KEY, if it is set.
     #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
+    key: Option<String>,
     /// Do without CURVE on other addresses than loopback.
     #[arg(long)]
     plaintext: bool,
 }
 
 impl Own {
-    fn keys(&self) -> Result<Option<Keys>> {
-        match (&self.key, std::env::var("LEAN_ORACLE_SECRET_KEY")) {
-            (Some(file), _) => Keys::read(file).map(Some),
-            (None, Ok(text)) => Keys::parse(text.trim()).map(Some),
-            (None, Err(_)) => Ok(None),
-        }
-    }
-
     /// For those who listen: CURVE as soon as there is a key.
     fn server(&self, allow: Option<&Path>) -> Result<ServerSecurity> {
-        match (self.keys()?, allow) {
+        match (Keys::given(self.key.as_deref())?, allow) {
             (Some(keys), allow) => {
                 Ok(ServerSecurity::Curve { keys, allowed: allow.map(read_allowed).transpose()? })
             }
@@ -53,13 +45,7 @@ impl Own {
     /// For those who connect: CURVE as soon as the server's key is known, with a key made for the occasion
     /// if there is none.
     fn client(&self, server: Option<&str>) -> Result<ClientSecurity> {
-        let given = server.map(str::to_string).or_else(|| std::env::var("LEAN_ORACLE_SERVER_KEY").ok());
-        let Some(given) = given else { return Ok(ClientSecurity::Plain { anywhere: self.plaintext }) };
-        let server = match Public::parse(given.trim()) {
-            Ok(key) => key,
-            Err(_) => read_public(Path::new(&given))?,
-        };
-        Ok(ClientSecurity::Curve { keys: self.keys()?.unwrap_or_else(Keys::generate), server })
+        ClientSecurity::choose(self.key.as_deref(), server, self.plaintext)
     }
 }
 
@@ -127,6 +113,9 @@ pub struct WorkerArgs {
     /// With --bind: requests a second that each client may make.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
+    /// Megabytes of one message.
+    #[arg(long, default_value_t = 256)]
+    max_message_mb: usize,
 }
 
 #[derive(Args)]
@@ -150,6 +139,12 @@ pub struct CallArgs {
     /// Attempts after the first.
     #[arg(long, default_value_t = 3)]
     retries: u32,
+    /// From so many bytes on the payload is sent as MessagePack.
+    #[arg(long, value_name = "BYTES", default_value_t = Thresholds::default().message_pack)]
+    message_pack_from: usize,
+    /// From so many bytes on it is sent as Protocol Buffers.
+    #[arg(long, value_name = "BYTES", default_value_t = Thresholds::default().protobuf)]
+    protobuf_from: usize,
     /// Send the payload as it is, in one frame, as lean-python-bridge does; op is ignored.
     #[arg(long)]
     raw: bool,
@@ -169,6 +164,11 @@ fn rate(per_second: Option<u32>) -> Option<Rate> {
     per_second.map(|n| Rate { per_second: n.into(), burst: n.into() })
 }
 
+fn limits(max_message_mb: usize) -> HubLimits {
+    let received = Limits { message: max_message_mb.saturating_mul(1 << 20), ..Limits::default() };
+    HubLimits { received, ..HubLimits::default() }
+}
+
 /// Tells, at once, where something listens.
 fn say(what: &str, place: impl std::fmt::Display) {
     let mut out = std::io::stdout().lock();
@@ -183,7 +183,11 @@ pub fn broker(a: &BrokerArgs) -> Result<String> {
         config.security = a.own.client(a.server_key.as_deref())?;
         return text(Client::new(config)?.call(STATUS, Body::json("null"), CallOptions::default()));
     }
-    let received = Limits { message: a.max_message_mb.saturating_mul(1 << 20), ..Limits::default() };
+    if a.allow.is_some() && a.allow_workers.is_none() {
+        let message =
+            "anybody could be a worker and see what these clients ask: say who may, with --allow-workers";
+        return Err(Error::new(Code::BadRequest, message));
+    }
     let config = BrokerConfig {
         backend: endpoints(&a.backend)?,
         clients: a.own.server(a.allow.as_deref())?,
@@ -191,7 +195,7 @@ pub fn broker(a: &BrokerArgs) -> Result<String> {
         heartbeat: Duration::from_millis(a.heartbeat_ms),
         queue: a.queue,
         rate: rate(a.rate),
-        limits: HubLimits { received, ..HubLimits::default() },
+        limits: limits(a.max_message_mb),
         ..BrokerConfig::new(frontend[0].clone(), frontend[0].clone())
     };
     let broker = Broker::new(BrokerConfig { frontend, ..config })?;
@@ -229,6 +233,7 @@ pub fn worker(a: &WorkerArgs) -> Result<String> {
         threads: a.threads.into(),
         heartbeat: Duration::from_millis(a.heartbeat_ms),
         rate: rate(a.rate),
+        limits: limits(a.max_message_mb),
         ..WorkerConfig::new(places)
     };
     let worker = Worker::new(config, functions)?;
@@ -252,7 +257,9 @@ pub fn call(a: &CallArgs) -> Result<String> {
         let answer = client.call_raw(vec![payload.into()], CallOptions::default()).map_err(|e| error(&e))?;
         return Ok(answer.iter().map(|f| String::from_utf8_lossy(f)).collect::<Vec<_>>().join("\n"));
     }
-    text(client.call(&a.op, Body::json(payload), CallOptions::default()))
+    let thresholds = Thresholds { message_pack: a.message_pack_from, protobuf: a.protobuf_from };
+    let body = Body::of_json(payload, &thresholds)?;
+    text(client.call(&a.op, body, CallOptions::default()))
 }
 
 /// An answer as indented JSON.

@@ -1,5 +1,5 @@
-//! The asking side: Lazy Pirate. One thread owns every socket of a client; callers on any thread give it
-//! requests and wait for what becomes of them.
+//! The asking side: Lazy Pirate. Callers on any thread write their requests themselves and wait for what
+//! becomes of them; one thread of the client reads all answers and watches the time.
 //!
 //! An attempt that is not answered in time is repeated over a fresh connection. Each attempt has a
 //! correlation id of its own: an answer to an earlier one is dropped and counted, never taken for an
@@ -10,15 +10,17 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mio::Waker;
+use serde::Deserialize;
 
-use super::hub::{ClientSecurity, ConnId, Event, Hub, HubLimits};
+use super::hub::{ClientSecurity, ConnId, Event, Hub, HubLimits, Poller};
 use super::message::{Body, Refusal, Reply, Request};
 use super::metrics::{Counter, Histogram, Report};
 use super::net::Endpoint;
@@ -63,6 +65,46 @@ impl ClientConfig {
     }
 }
 
+/// A configuration as JSON; what is absent is as in [`ClientConfig::new`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsonConfig {
+    endpoint: String,
+    timeout_ms: Option<u64>,
+    retries: Option<u32>,
+    backoff_ms: Option<u64>,
+    in_flight: Option<usize>,
+    linger_ms: Option<u64>,
+    max_message_bytes: Option<usize>,
+    key: Option<String>,
+    server_key: Option<String>,
+    #[serde(default)]
+    plaintext: bool,
+}
+
+impl ClientConfig {
+    /// Reads a JSON object: `endpoint`, and, each optional, `timeout_ms`, `retries`, `backoff_ms`,
+    /// `in_flight`, `linger_ms`, `max_message_bytes`, and what [`ClientSecurity::choose`] takes: `key`,
+    /// `server_key`, `plaintext`. Other keys are refused.
+    pub fn from_json(json: &[u8]) -> Result<Self> {
+        let c: JsonConfig = serde_json::from_slice(json).map_err(|e| {
+            let code = if e.is_data() { Code::BadRequest } else { Code::Parse };
+            Error::new(code, format!("the configuration of a client: {e}")).at("config")
+        })?;
+        let mut config = ClientConfig::new(Endpoint::parse(&c.endpoint)?);
+        config.security = ClientSecurity::choose(c.key.as_deref(), c.server_key.as_deref(), c.plaintext)?;
+        config.retries = c.retries.unwrap_or(config.retries);
+        config.in_flight = c.in_flight.unwrap_or(config.in_flight);
+        config.timeout = c.timeout_ms.map_or(config.timeout, Duration::from_millis);
+        config.backoff = c.backoff_ms.map_or(config.backoff, Duration::from_millis);
+        config.linger = c.linger_ms.map_or(config.linger, Duration::from_millis);
+        if let Some(most) = c.max_message_bytes {
+            config.limits.received.message = most;
+        }
+        Ok(config)
+    }
+}
+
 /// What is special about one request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CallOptions {
@@ -87,8 +129,10 @@ pub enum CallError {
     Server(Refusal),
     /// The answer cannot be read.
     Decode(String),
-    /// The request was cancelled, or the client closed.
+    /// The request was cancelled.
     Cancelled,
+    /// The client was closed, before the request or while it was under way.
+    Closed,
     /// The request was not sent: it is not well-formed, or there are too many.
     Request(Error),
 }
@@ -101,7 +145,7 @@ impl CallError {
             CallError::Unreachable(_) => Code::Unreachable,
             CallError::Server(refusal) => Code::of_name(&refusal.code).unwrap_or(Code::Internal),
             CallError::Decode(_) => Code::Parse,
-            CallError::Cancelled => Code::Cancelled,
+            CallError::Cancelled | CallError::Closed => Code::Cancelled,
             CallError::Request(e) => e.code,
         }
     }
@@ -115,6 +159,7 @@ impl fmt::Display for CallError {
             CallError::Server(r) => write!(f, "the server refused: {}: {}", r.code, r.message),
             CallError::Decode(m) => write!(f, "the answer cannot be read: {m}"),
             CallError::Cancelled => write!(f, "cancelled"),
+            CallError::Closed => write!(f, "the client is closed"),
             CallError::Request(e) => write!(f, "{e}"),
         }
     }
@@ -191,49 +236,66 @@ enum Answer {
     Raw(Message),
 }
 
-enum Command {
-    Call { id: u64, ask: Ask, options: CallOptions, begun: Instant, done: SyncSender<Outcome<Answer>> },
-    Cancel(u64),
-    Close,
-}
-
 /// A client of one server. It may be used from any thread; dropping it ends what is under way.
 pub struct Client {
-    commands: Sender<Command>,
-    waker: Arc<Waker>,
+    shared: Arc<Shared>,
     metrics: Arc<ClientMetrics>,
     next: Counter,
     in_flight: usize,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// A request under way. Dropping it cancels the request.
 pub struct Pending {
     id: u64,
     done: Receiver<Outcome<Answer>>,
-    commands: Sender<Command>,
-    waker: Arc<Waker>,
+    shared: Arc<Shared>,
     finished: bool,
 }
 
+/// How often a flag is looked at by those who wait.
+const FLAG_PERIOD: Duration = Duration::from_millis(5);
+
 impl Pending {
-    fn finish(&mut self) -> Outcome<Answer> {
-        let outcome = self.done.recv().unwrap_or(Err(CallError::Cancelled));
+    fn finish(&mut self, cancel: Option<&AtomicBool>) -> Outcome<Answer> {
+        // A channel that is closed without an answer means that the client's thread is gone.
+        let closed = Err(CallError::Closed);
+        let outcome = loop {
+            let Some(flag) = cancel else { break self.done.recv().unwrap_or(closed) };
+            match self.done.recv_timeout(FLAG_PERIOD) {
+                Ok(outcome) => break outcome,
+                Err(RecvTimeoutError::Disconnected) => break closed,
+                Err(RecvTimeoutError::Timeout) if flag.load(Ordering::Relaxed) => {
+                    self.canceller()();
+                    break self.done.recv().unwrap_or(closed);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        };
         self.finished = true;
         outcome
     }
 
-    /// Waits for what becomes of it, which takes no longer than its timeouts or its deadline.
-    pub fn wait(mut self) -> Outcome<Body> {
-        match self.finish()? {
+    /// Waits for what becomes of it, which takes no longer than its timeouts or its deadline. An answer
+    /// to raw frames must be one frame, which is taken for JSON.
+    pub fn wait(self) -> Outcome<Body> {
+        self.wait_unless(None)
+    }
+
+    /// As [`Pending::wait`], and cancels the request soon after the flag is set.
+    pub fn wait_unless(mut self, cancel: Option<&AtomicBool>) -> Outcome<Body> {
+        match self.finish(cancel)? {
             Answer::Body(body) => Ok(body),
-            Answer::Raw(_) => Err(CallError::Decode("frames came where an envelope was expected".into())),
+            Answer::Raw(mut frames) if frames.len() == 1 => Ok(Body::json(frames.swap_remove(0))),
+            Answer::Raw(frames) => {
+                Err(CallError::Decode(format!("{} frames came where one was expected", frames.len())))
+            }
         }
     }
 
     /// Waits for the frames that answer raw ones.
     fn wait_raw(mut self) -> Outcome<Message> {
-        match self.finish()? {
+        match self.finish(None)? {
             Answer::Raw(frames) => Ok(frames),
             Answer::Body(body) => Ok(vec![body.payload]),
         }
@@ -242,10 +304,9 @@ impl Pending {
     /// Ends it, from any thread: [`Pending::wait`] returns [`CallError::Cancelled`], unless it was
     /// answered before.
     pub fn canceller(&self) -> impl Fn() + Send + Sync + 'static {
-        let (id, commands, waker) = (self.id, self.commands.clone(), self.waker.clone());
+        let (id, shared) = (self.id, self.shared.clone());
         move || {
-            let _ = commands.send(Command::Cancel(id));
-            let _ = waker.wake();
+            shared.with(|io| io.cancel(id));
         }
     }
 }
@@ -268,34 +329,39 @@ impl Client {
             return Err(Error::new(Code::Unauthorized, message).at("endpoint"));
         }
         let hub = Hub::new(config.limits)?;
-        let (waker, metrics) = (hub.waker(), Arc::new(ClientMetrics::default()));
-        let (commands, received) = channel();
+        let (waker, poller, metrics) = (hub.waker(), hub.poller(), Arc::new(ClientMetrics::default()));
         let in_flight = config.in_flight;
         let random = RandomState::new().build_hasher().finish();
         let io = Io {
             hub,
             config,
-            received,
             metrics: metrics.clone(),
             prefix: format!("{random:016x}"),
             random: random | 1,
             calls: HashMap::new(),
             timers: BinaryHeap::new(),
-            shared: None,
+            wakes: None,
+            main: None,
             retired: Vec::new(),
             raw: HashMap::new(),
+            finished: Vec::new(),
+            closing: false,
         };
+        let shared = Arc::new(Shared { io: Mutex::new(Some(io)), waker });
+        let ours = shared.clone();
         let name = "lean-oracle-client".to_string();
         let thread = std::thread::Builder::new().name(name).spawn(move || {
             // A defect ends the thread, and with it the waiting of everybody: their channels close.
             let _ = guarded(|| {
-                io.run();
+                ours.run(&poller);
                 Ok(())
             });
+            *ours.lock() = None;
         });
         let thread =
-            Some(thread.map_err(|e| Error::new(Code::Internal, format!("no thread can be started: {e}")))?);
-        Ok(Client { commands, waker, metrics, next: Counter::default(), in_flight, thread })
+            thread.map_err(|e| Error::new(Code::Internal, format!("no thread can be started: {e}")))?;
+        let thread = Mutex::new(Some(thread));
+        Ok(Client { shared, metrics, next: Counter::default(), in_flight, thread })
     }
 
     /// What it has done.
@@ -320,24 +386,56 @@ impl Client {
         questions: impl IntoIterator<Item = (String, Body)>,
         options: CallOptions,
     ) -> Vec<Outcome<Body>> {
+        self.pipeline(questions, |(op, body)| self.start(&op, body, options), None)
+    }
+
+    /// Starts many requests, one after the other, and waits for all; no more are under way at a time than
+    /// the configuration allows. Once the flag is set, those under way are cancelled and no more started.
+    pub fn pipeline<T>(
+        &self,
+        questions: impl IntoIterator<Item = T>,
+        start: impl Fn(T) -> Outcome<Pending>,
+        cancel: Option<&AtomicBool>,
+    ) -> Vec<Outcome<Body>> {
         let mut done = Vec::new();
         let mut waiting: VecDeque<Outcome<Pending>> = VecDeque::new();
-        for (op, body) in questions {
+        let wait = |p: Outcome<Pending>| p.and_then(|p| p.wait_unless(cancel));
+        for question in questions {
             if waiting.len() >= (self.in_flight / 2).max(1)
                 && let Some(first) = waiting.pop_front()
             {
-                done.push(first.and_then(Pending::wait));
+                done.push(wait(first));
             }
-            waiting.push_back(self.start(&op, body, options));
+            waiting.push_back(match cancel {
+                Some(flag) if flag.load(Ordering::Relaxed) => Err(CallError::Cancelled),
+                _ => start(question),
+            });
         }
-        done.extend(waiting.into_iter().map(|p| p.and_then(Pending::wait)));
+        done.extend(waiting.into_iter().map(wait));
         done
     }
 
     /// Sends frames as they are, as a REQ socket would, each attempt over a connection of its own, and
     /// returns the frames of the answer. For servers that do not speak our envelope.
     pub fn call_raw(&self, frames: Message, options: CallOptions) -> Outcome<Message> {
-        self.begin(Ask::Raw(frames), options)?.wait_raw()
+        self.start_raw(frames, options)?.wait_raw()
+    }
+
+    /// Sends frames as [`Client::call_raw`] does.
+    pub fn start_raw(&self, frames: Message, options: CallOptions) -> Outcome<Pending> {
+        self.begin(Ask::Raw(frames), options)
+    }
+
+    /// Ends what is under way with [`CallError::Closed`], waits up to `linger` until what was sent has left,
+    /// and closes the sockets. Any thread may do so, also more than once.
+    pub fn close(&self) {
+        self.shared.with(|io| io.closing = true);
+        let _ = self.shared.waker.wake();
+        // Whoever comes second waits until the first is done.
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = thread.take() {
+            let _ = thread.join();
+        }
     }
 
     /// Whether somebody answers: a JSON object that says how the server is.
@@ -354,21 +452,18 @@ impl Client {
         let (done, result) = sync_channel(1);
         self.metrics.requests.add(1);
         self.metrics.in_flight.add(1);
-        let command = Command::Call { id, ask, options, begun: Instant::now(), done };
-        self.commands.send(command).map_err(|_| CallError::Cancelled)?;
-        let _ = self.waker.wake();
-        let (commands, waker) = (self.commands.clone(), self.waker.clone());
-        Ok(Pending { id, done: result, commands, waker, finished: false })
+        if !self.shared.with(|io| io.add(id, ask, options, done)) {
+            self.metrics.in_flight.sub(1);
+            self.metrics.failed.add(1);
+            return Err(CallError::Closed);
+        }
+        Ok(Pending { id, done: result, shared: self.shared.clone(), finished: false })
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        let _ = self.commands.send(Command::Close);
-        let _ = self.waker.wake();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.close();
     }
 }
 
@@ -390,58 +485,116 @@ struct Call {
     due: Instant,
 }
 
-struct Shared {
+/// The connection that envelopes go over.
+struct Main {
     id: ConnId,
     open: bool,
 }
 
-/// What the thread of a client works on.
+/// What callers and the thread of a client have in common.
+struct Shared {
+    /// None when the client is closed.
+    io: Mutex<Option<Io>>,
+    waker: Arc<Waker>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Option<Io>> {
+        self.io.lock().unwrap_or_else(|poisoned| {
+            // A defect in the middle of something: nothing of it is used again.
+            let mut io = poisoned.into_inner();
+            *io = None;
+            io
+        })
+    }
+
+    /// Does something, and has the thread do what follows from it, if it would not by itself. False, and
+    /// nothing is done, if the client is closed.
+    fn with(&self, action: impl FnOnce(&mut Io)) -> bool {
+        let mut guard = self.lock();
+        let Some(io) = guard.as_mut().filter(|io| !io.closing) else { return false };
+        action(io);
+        if io.due().is_some_and(|due| io.wakes.is_none_or(|wakes| due < wakes)) {
+            let _ = self.waker.wake();
+        }
+        let finished = std::mem::take(&mut io.finished);
+        drop(guard);
+        deliver(finished);
+        true
+    }
+
+    /// Reads answers and watches the time until the client is closed.
+    fn run(&self, poller: &Poller) {
+        loop {
+            let (wakes, finished) = {
+                let mut io = self.lock();
+                let Some(io) = &mut *io else { return };
+                io.hub.handle();
+                while let Some(event) = io.hub.next_event() {
+                    io.event(event);
+                }
+                let now = Instant::now();
+                io.timers(now);
+                if io.closing {
+                    return io.close();
+                }
+                // With nothing to do, the time that was set before stays: the next request, which will
+                // have to be watched only later, need not wake this thread.
+                io.wakes = io.due().or(io.wakes.filter(|wakes| *wakes > now));
+                (io.wakes, std::mem::take(&mut io.finished))
+            };
+            deliver(finished);
+            poller.wait(wakes);
+        }
+    }
+}
+
+/// Tells callers what became of their requests. They go on at once, so nothing is locked meanwhile.
+fn deliver(finished: Vec<Finished>) {
+    for (done, outcome) in finished {
+        // Nobody waits any more: that is their right.
+        let _ = done.try_send(outcome);
+    }
+}
+
+/// Whom to tell what became of a request.
+type Finished = (SyncSender<Outcome<Answer>>, Outcome<Answer>);
+
+/// What a client works on.
 struct Io {
     hub: Hub,
     config: ClientConfig,
-    received: Receiver<Command>,
     metrics: Arc<ClientMetrics>,
     /// What our correlation ids begin with.
     prefix: String,
     random: u64,
     calls: HashMap<u64, Call>,
     timers: BinaryHeap<Reverse<(Instant, u64)>>,
+    /// Until when the thread waits.
+    wakes: Option<Instant>,
     /// The connection that envelopes go over.
-    shared: Option<Shared>,
+    main: Option<Main>,
     /// Connections that were given up, kept for a while so that late answers are seen.
     retired: Vec<(Instant, ConnId)>,
     /// Connections of raw requests.
     raw: HashMap<ConnId, u64>,
+    /// Requests that ended, and whose callers are not told yet.
+    finished: Vec<Finished>,
+    /// Whether the client is being closed.
+    closing: bool,
 }
 
 /// Pauses between attempts are not longer.
 const MOST_BACKOFF: Duration = Duration::from_secs(5);
 
 impl Io {
-    fn run(mut self) {
-        loop {
-            loop {
-                match self.received.try_recv() {
-                    Ok(Command::Call { id, ask, options, begun, done }) => {
-                        self.add(id, ask, options, begun, done);
-                    }
-                    Ok(Command::Cancel(id)) => self.cancel(id),
-                    Ok(Command::Close) | Err(std::sync::mpsc::TryRecvError::Disconnected) => {
-                        return self.close();
-                    }
-                    Err(std::sync::mpsc::TryRecvError::Empty) => break,
-                }
-            }
-            while let Some(event) = self.hub.next_event() {
-                self.event(event);
-            }
-            self.timers();
-            let next = self.timers.peek().map(|t| t.0.0).into_iter().chain(self.retired.first().map(|r| r.0));
-            self.hub.wait(next.min());
-        }
+    /// When there is something to do.
+    fn due(&self) -> Option<Instant> {
+        let timer = self.timers.peek().map(|t| t.0.0);
+        timer.into_iter().chain(self.retired.first().map(|r| r.0)).chain(self.hub.due()).min()
     }
 
-    fn close(mut self) {
+    fn close(&mut self) {
         let end = Instant::now() + self.config.linger;
         while !self.hub.flushed() && Instant::now() < end {
             self.hub.wait(Some(end));
@@ -449,18 +602,13 @@ impl Io {
         }
         let calls: Vec<u64> = self.calls.keys().copied().collect();
         for id in calls {
-            self.finish(id, Err(CallError::Cancelled));
+            self.finish(id, Err(CallError::Closed));
         }
+        deliver(std::mem::take(&mut self.finished));
     }
 
-    fn add(
-        &mut self,
-        id: u64,
-        ask: Ask,
-        options: CallOptions,
-        begun: Instant,
-        done: SyncSender<Outcome<Answer>>,
-    ) {
+    fn add(&mut self, id: u64, ask: Ask, options: CallOptions, done: SyncSender<Outcome<Answer>>) {
+        let begun = Instant::now();
         let attempts = options.retries.unwrap_or(self.config.retries).saturating_add(1);
         let tries = options.timeout.unwrap_or(self.config.timeout).saturating_mul(attempts);
         // Pauses between attempts are not counted against them; whoever set a deadline means it.
@@ -498,8 +646,7 @@ impl Io {
             self.raw.remove(&connection);
             self.hub.close(connection);
         }
-        // Nobody waits any more: that is their right.
-        let _ = call.done.try_send(outcome);
+        self.finished.push((call.done, outcome));
     }
 
     fn cancel(&mut self, id: u64) {
@@ -530,9 +677,9 @@ impl Io {
             self.metrics.retries.add(1);
         }
         let raw = matches!(call.ask, Ask::Raw(_));
-        if let (false, Some(shared)) = (raw, &self.shared) {
-            call.connection = Some(shared.id);
-            if shared.open {
+        if let (false, Some(main)) = (raw, &self.main) {
+            call.connection = Some(main.id);
+            if main.open {
                 self.send(id);
             }
             return;
@@ -544,7 +691,7 @@ impl Io {
                 if raw {
                     self.raw.insert(connection, id);
                 } else {
-                    self.shared = Some(Shared { id: connection, open: false });
+                    self.main = Some(Main { id: connection, open: false });
                 }
             }
             Err(e) => self.failed(id, CallError::Unreachable(e.message)),
@@ -605,13 +752,14 @@ impl Io {
         self.timers.push(Reverse((call.due, id)));
     }
 
-    fn timers(&mut self) {
-        let now = Instant::now();
-        while let Some(Reverse((due, id))) = self.timers.peek().copied()
-            && due <= now
-        {
+    fn timers(&mut self, now: Instant) {
+        while let Some(Reverse((due, id))) = self.timers.peek().copied() {
+            let call = self.calls.get_mut(&id).filter(|c| c.due == due);
+            if call.is_some() && due > now {
+                break;
+            }
             self.timers.pop();
-            let Some(call) = self.calls.get_mut(&id).filter(|c| c.due == due) else { continue };
+            let Some(call) = call else { continue };
             let Some(connection) = call.connection else {
                 self.attempt(id);
                 continue;
@@ -619,9 +767,9 @@ impl Io {
             call.timeouts += 1;
             let (attempts, seconds) = (call.attempt, call.begun.elapsed().as_secs_f64());
             self.metrics.timeouts.add(1);
-            if self.shared.as_ref().is_some_and(|s| s.id == connection) {
+            if self.main.as_ref().is_some_and(|s| s.id == connection) {
                 // Whatever is wrong with this connection, the next attempt has another.
-                self.shared = None;
+                self.main = None;
                 self.retired.push((now + self.config.timeout, connection));
             }
             let what =
@@ -643,8 +791,8 @@ impl Io {
     fn event(&mut self, event: Event) {
         match event {
             Event::Opened(connection, ..) => {
-                if let Some(shared) = self.shared.as_mut().filter(|s| s.id == connection) {
-                    shared.open = true;
+                if let Some(main) = self.main.as_mut().filter(|s| s.id == connection) {
+                    main.open = true;
                 }
                 let waiting = self.calls.iter().filter(|(_, c)| c.connection == Some(connection) && !c.sent);
                 let mut waiting: Vec<u64> = waiting.map(|(id, _)| *id).collect();
@@ -656,8 +804,8 @@ impl Io {
             Event::Closed(connection, e) => {
                 self.retired.retain(|(_, c)| *c != connection);
                 self.raw.remove(&connection);
-                if self.shared.as_ref().is_some_and(|s| s.id == connection) {
-                    self.shared = None;
+                if self.main.as_ref().is_some_and(|s| s.id == connection) {
+                    self.main = None;
                 }
                 let lost = self.calls.iter().filter(|(_, c)| c.connection == Some(connection));
                 let lost: Vec<u64> = lost.map(|(id, _)| *id).collect();
@@ -695,10 +843,16 @@ impl Io {
         let Some((id, attempt)) = parse(&correlation) else {
             return self.metrics.garbage.add(1);
         };
-        if self.calls.get(&id).is_none_or(|c| c.attempt != attempt || c.connection.is_none()) {
+        let call = self.calls.get(&id).filter(|c| c.attempt == attempt && c.connection.is_some());
+        let Some(left) = call.map(|c| c.due.saturating_duration_since(Instant::now())) else {
             return self.metrics.late.add(1);
-        }
+        };
         match Reply::read(frames) {
+            // The time that we gave the server is over, which our own clock will say in a moment: whoever
+            // is first, it is the same timeout, and another attempt may follow. Milliseconds that are sent
+            // are rounded down, here and by a broker.
+            Ok(Reply { outcome: Err(r), .. })
+                if Code::of_name(&r.code) == Some(Code::Timeout) && left < Duration::from_millis(5) => {}
             Ok(Reply { outcome: Ok(body), .. }) => {
                 self.metrics.bytes_received.add(body.len());
                 self.finish(id, Ok(Answer::Body(body)));

@@ -7,6 +7,7 @@ import LeanOracle.Ball
 import LeanOracle.Certify
 import LeanOracle.Expr
 import LeanOracle.Matrix
+import LeanOracle.Merge
 import LeanOracle.Questions
 import LeanOracle.Transport
 
@@ -98,6 +99,7 @@ and `lean/Examples/Balls.lean` draw conclusions from that. The theorems rest on 
 * `LeanOracle.Questions`: questions about expressions and more, batches, jobs.
 * `LeanOracle.Frac`: exact fractions, the members of balls.
 * `LeanOracle.Ball`: exact decimals and balls, with decided comparisons and proved arithmetic.
+* `LeanOracle.Merge`: several Lean files as one.
 * `LeanOracle.Matrix`: sums of matrices of numbers and of balls.
 * `LeanOracle.Transport`: clients of brokers and workers in other processes.
 * `LeanOracleFFI`: the raw bindings. Nothing else touches native code.

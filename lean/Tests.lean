@@ -888,6 +888,20 @@ def certifyTests : TestM Unit := do
     check s!"{n} claims about {what} are proved by certificates of the native side"
       (wrong.isEmpty && 50 ≤ n) s!"{wrong.take 3}"
 
+/-! ### Merging files -/
+
+def mergeTests : TestM Unit := do
+  let one := "theorem a : 1 = 1 := sorry\ntheorem b : 2 = 2 := rfl"
+  let two := "theorem a : 1 = 1 := rfl\ntheorem b : 3 = 3 := rfl"
+  let m ← Merge.merge [one, two]
+  checkEq "two files merged" m.content
+    "theorem b : 2 = 2 := rfl\n\ntheorem a : 1 = 1 := rfl\n\ntheorem b_1 : 3 = 3 := rfl"
+  checkEq "the merged file has no errors" (m.leanMessages.errors ++ m.leanMessages.warnings) []
+  checkEq "what was renamed is said" m.toolMessages.infos.length 1
+  match ← Merge.mergeE [] with
+  | .ok _ => check "nothing to merge" false "an answer"
+  | .error e => checkEq "nothing to merge" e.code .badRequest
+
 /-- Every group of tests. -/
 def groups : List (String × TestM Unit) :=
   [("balls", ballTests), ("fractions", fractionTests), ("arithmetic", arithmeticTests),
@@ -897,7 +911,7 @@ def groups : List (String × TestM Unit) :=
     ("expressions", expressionTests), ("questions", questionTests), ("batches", batchTests),
     ("jobs", jobTests), ("kinds", kindTests), ("torchlean", torchLeanTests),
     ("compat", TorchLean.compatTests), ("cache", cacheTests), ("certificates", certifyTests),
-    ("transport", Transport.transportTests), ("panics", panicTests)]
+    ("transport", Transport.transportTests), ("merge", mergeTests), ("panics", panicTests)]
 
 end Tests
 

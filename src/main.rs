@@ -1,5 +1,7 @@
 //! The command line. It only reads arguments and prints answers; everything else is in the library.
 
+#[path = "cli/merge.rs"]
+mod merge;
 #[path = "cli/mlp.rs"]
 mod mlp;
 #[path = "cli/plot/mod.rs"]
@@ -62,6 +64,19 @@ enum Command {
         /// The file, or - for standard input.
         file: PathBuf,
     },
+    /// Combine Lean files into one that compiles.
+    Merge(merge::Merge),
+    /// Bring a Lean file into a plain form, without sections and namespaces.
+    Normalize(merge::Normalize),
+    /// Rename declarations of a Lean file, with all references.
+    Rename(merge::Rename),
+    /// Compile a Lean file and print what the compiler says as JSON.
+    Check(merge::One),
+    /// Take a Lean file apart into declarations that compile alone; prints JSON.
+    ExtractDecls(merge::ExtractDecls),
+    /// Replace the proofs of a Lean file by sorry.
+    #[command(name = "theorem2sorry")]
+    TheoremToSorry(merge::TheoremToSorry),
     /// Pass requests of clients on to workers, over ZeroMQ; or, with --status, ask how one is doing.
     Broker(transport::BrokerArgs),
     /// Answer JSON requests over ZeroMQ, at a broker or for clients that connect.
@@ -182,6 +197,12 @@ fn main() -> ExitCode {
         Command::Plot(p) => finish(guarded(|| plot::plot(&p)), false),
         Command::Integrate(q) => finish(guarded(|| question::ask("integrate", &q)), q.json),
         Command::Request { file } => request::answer(&file),
+        Command::Merge(m) => merge::merge(&m),
+        Command::Normalize(n) => merge::normalize(&n),
+        Command::Rename(r) => merge::rename(&r),
+        Command::Check(one) => merge::check(&one),
+        Command::ExtractDecls(e) => merge::extract_decls(&e),
+        Command::TheoremToSorry(t) => merge::theorem2sorry(&t),
         Command::Broker(a) => finish(guarded(|| transport::broker(&a)), true),
         Command::Worker(a) => finish(guarded(|| transport::worker(&a)), true),
         Command::Call(a) => finish(guarded(|| transport::call(&a)), true),

@@ -234,9 +234,11 @@ async fn run(args: &ServeArgs) -> Result<()> {
         EngineConfig::Repl { argv, dir } => format!("REPL `{}` in {}", argv.join(" "), dir.display()),
         EngineConfig::Lean { argv, dir } => format!("`{}` in {}", argv.join(" "), dir.display()),
     };
+    let (EngineConfig::Repl { argv, dir } | EngineConfig::Lean { argv, dir }) = &engine;
+    let project = (argv.first().is_some_and(|program| program == "lake")).then(|| dir.clone());
     let digested = engine.clone();
     let digest = tokio::task::spawn_blocking(move || engine_digest(&digested)).await;
-    let config = Config { toolchain: digest.ok(), ..config };
+    let config = Config { toolchain: digest.ok(), project, ..config };
     let pool = Pool::start(pool_config(args, engine)).await?;
     let more = axum::Router::new();
     let listening = Server::start(config, Arc::new(pool), more).await?;

@@ -7,7 +7,7 @@ use super::{Fatal, Lean};
 use crate::{Code, Error, Result};
 
 /// The names of the tools.
-const KINDS: [&str; 6] = ["merge", "normalize", "rename", "check", "extract_decls", "theorem2sorry"];
+pub const TOOLS: [&str; 6] = ["merge", "normalize", "rename", "check", "extract_decls", "theorem2sorry"];
 
 /// Answers a request whose `kind` is one of the tools here; `None` if it is another.
 ///
@@ -15,7 +15,7 @@ const KINDS: [&str; 6] = ["merge", "normalize", "rename", "check", "extract_decl
 /// with `"status": "ok"`; it cannot be cancelled, but `timeout_seconds` holds.
 pub fn answer_json(request: &[u8]) -> Option<Result<String>> {
     // Questions of other kinds take microseconds: they are not parsed twice.
-    let named = KINDS.iter().any(|k| {
+    let named = TOOLS.iter().any(|k| {
         let quoted = format!("\"{k}\"");
         request.windows(quoted.len()).any(|w| w == quoted.as_bytes())
     });
@@ -23,7 +23,7 @@ pub fn answer_json(request: &[u8]) -> Option<Result<String>> {
         return None;
     }
     let request: Value = serde_json::from_slice(request).ok()?;
-    let kind = KINDS.into_iter().find(|k| request["kind"] == **k)?;
+    let kind = TOOLS.into_iter().find(|k| request["kind"] == **k)?;
     Some(answer(kind, &request))
 }
 
@@ -31,23 +31,32 @@ fn answer(kind: &str, request: &Value) -> Result<String> {
     let answer = || {
         let mut lean = Lean::discover(request["project"].as_str().map(std::path::Path::new))?;
         lean.imports = request["imports"].as_str().unwrap_or_default().to_string();
-        match kind {
-            "merge" => super::merge(&read(request)?, &lean).map(|a| json!(a)),
-            "normalize" => super::normalize(&read(request)?, &lean).map(|a| json!(a)),
-            "rename" => super::rename(&read(request)?, &lean).map(|a| json!(a)),
-            "check" => super::check(&read(request)?, &lean).map(|a| json!(a)),
-            "extract_decls" => super::extract_decls(&read(request)?, &lean).map(|a| json!(a)),
-            _ => super::theorem2sorry(&read(request)?, &lean).map(|a| json!(a)),
-        }
+        run_tool(kind, request, &lean)
     };
-    let mut answer: Value = answer().map_err(refusal)?;
+    let mut answer = answer().map_err(refusal)?;
     answer["status"] = json!("ok");
     answer["kind"] = json!(kind);
     Ok(answer.to_string())
 }
 
+/// Answers a request of the tool with this name, one of [`TOOLS`]; both are JSON objects.
+///
+/// # Errors
+/// There is no such tool, the request does not fit it, or as the tool itself.
+pub fn run_tool(name: &str, request: &Value, lean: &Lean) -> std::result::Result<Value, Fatal> {
+    match name {
+        "merge" => super::merge(&read(request)?, lean).map(|a| json!(a)),
+        "normalize" => super::normalize(&read(request)?, lean).map(|a| json!(a)),
+        "rename" => super::rename(&read(request)?, lean).map(|a| json!(a)),
+        "check" => super::check(&read(request)?, lean).map(|a| json!(a)),
+        "extract_decls" => super::extract_decls(&read(request)?, lean).map(|a| json!(a)),
+        "theorem2sorry" => super::theorem2sorry(&read(request)?, lean).map(|a| json!(a)),
+        _ => Err(Fatal::User(format!("no tool is called {name}; there are {}", TOOLS.join(", ")))),
+    }
+}
+
 fn read<T: DeserializeOwned>(request: &Value) -> std::result::Result<T, Fatal> {
-    serde_json::from_value(request.clone()).map_err(|e| Fatal::User(e.to_string()))
+    T::deserialize(request).map_err(|e| Fatal::User(e.to_string()))
 }
 
 /// As an error of this crate. (Not `From`: with a second one, `?` is ambiguous elsewhere.)

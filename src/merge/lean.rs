@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -69,6 +69,8 @@ pub struct Lean {
     pub jobs: usize,
     /// Where answers are kept; `None`: nowhere.
     pub cache: Option<PathBuf>,
+    /// Set by anybody to end all runs under way, with an error, when nobody waits for the answer any more.
+    pub stop: Arc<AtomicBool>,
     /// The milliseconds of all runs.
     spent: Arc<AtomicU64>,
 }
@@ -140,7 +142,8 @@ impl Lean {
             .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))
             .map(|d| d.join("lean-oracle/merge"));
         let jobs = std::thread::available_parallelism().map_or(1, |n| n.get());
-        Ok(Lean { program, variables, version, imports: String::new(), jobs, cache, spent: Arc::default() })
+        let (imports, stop, spent) = Default::default();
+        Ok(Lean { program, variables, version, imports, jobs, cache, stop, spent })
     }
 
     /// What `lean --version` says.
@@ -195,10 +198,13 @@ impl Lean {
         let status = loop {
             match child.try_wait() {
                 Ok(Some(status)) => break status,
-                Ok(None) if Instant::now() >= until => {
+                Ok(None) if Instant::now() >= until || self.stop.load(Ordering::Relaxed) => {
                     let _ = child.kill();
                     let _ = child.wait();
-                    return Err(Fatal::Timeout);
+                    return Err(match Instant::now() >= until {
+                        true => Fatal::Timeout,
+                        false => Fatal::Internal("stopped: nobody waits for the answer".into()),
+                    });
                 }
                 Ok(None) => std::thread::sleep(pause),
                 Err(e) => return Err(Fatal::Internal(format!("waiting for Lean: {e}"))),

@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 pub use check::{CheckResponse, check};
 pub use combine::{merge, merge_with_progress};
 pub use extract::{ExtractResponse, ExtractedDeclaration, extract_decls};
-pub use json::answer_json;
+pub use json::{TOOLS, answer_json, run_tool};
 pub use lean::{Lean, Message, Position, Severity};
 pub use normalize::{NormalizeRequest, NormalizeResponse, normalize};
 pub use rename::{RenameRequest, rename};

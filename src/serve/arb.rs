@@ -12,7 +12,7 @@ use crate::oracle::{answer_json_until, error_json};
 use crate::{Code, Error, guarded};
 
 /// Stops the work when the client is gone.
-struct StopOnDrop(Arc<AtomicBool>);
+pub struct StopOnDrop(pub Arc<AtomicBool>);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {

@@ -5,6 +5,7 @@
 
 mod arb;
 pub mod auth;
+mod axle;
 mod checks;
 pub mod executor;
 mod fields;
@@ -73,6 +74,9 @@ pub struct Config {
     pub arb_limit: Duration,
     /// When to call the server unhealthy.
     pub thresholds: Thresholds,
+    /// The Lake project whose compiler and modules the tools on whole files use; none: the compiler that
+    /// [`Lean::discover`](crate::merge::Lean::discover) finds.
+    pub project: Option<PathBuf>,
 }
 
 impl Config {
@@ -93,6 +97,7 @@ impl Config {
             job_age: Duration::from_secs(7 * 24 * 3600),
             arb_limit: Duration::from_secs(60),
             thresholds: Thresholds::default(),
+            project: None,
         }
     }
 }
@@ -108,6 +113,7 @@ pub struct Server {
     health: Arc<health::Health>,
     requests: Arc<Semaphore>,
     arb_turns: Arc<Semaphore>,
+    axle: axle::Axle,
     draining: watch::Sender<bool>,
 }
 
@@ -155,6 +161,7 @@ impl Server {
             health: Arc::default(),
             requests: Arc::new(Semaphore::new(config.max_requests.clamp(1, Semaphore::MAX_PERMITS))),
             arb_turns: Arc::new(Semaphore::new(processors)),
+            axle: axle::Axle::new(processors),
             draining,
             config,
         });
@@ -181,12 +188,7 @@ impl Server {
     /// Reads the body of a request, which must be JSON by its type: a web page of somebody else can make
     /// a browser send anything but that.
     async fn body(&self, request: Request) -> std::result::Result<Bytes, Refusal> {
-        let is_json =
-            request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).is_some_and(|v| {
-                let kind = v.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-                kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
-            });
-        if !is_json {
+        if !is_json(&request) {
             let message = "The body must be JSON: send the header `Content-Type: application/json`";
             return Err(Refusal::invalid(vec![fields::problem(
                 "content_type",
@@ -195,6 +197,11 @@ impl Server {
                 &Value::Null,
             )]));
         }
+        self.bytes(request).await
+    }
+
+    /// Reads the body of a request, whatever its type, within the limits on its size and its time.
+    async fn bytes(&self, request: Request) -> std::result::Result<Bytes, Refusal> {
         let limit = self.config.max_body;
         let too_large = || {
             let message =
@@ -222,6 +229,14 @@ impl Server {
             Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
         }
     }
+}
+
+/// Whether the body of a request is JSON by its `Content-Type`.
+fn is_json(request: &Request) -> bool {
+    request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).is_some_and(|v| {
+        let kind = v.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+    })
 }
 
 impl Listening {
@@ -286,6 +301,7 @@ fn router(server: &Arc<Server>, more: Router) -> Router {
         .route("/api/jobs/{id}/results", get(jobs::results))
         .route("/api/arb", post(arb::arb))
         .route("/api/status", get(status::data))
+        .merge(axle::routes())
         .with_state(server.clone())
         .merge(more)
         .route_layer(middleware::from_fn_with_state(server.clone(), let_in));
@@ -294,6 +310,7 @@ fn router(server: &Arc<Server>, more: Router) -> Router {
         .route("/health", get(kimina::health))
         .route("/health/", get(kimina::health))
         .route("/ready", get(status::ready))
+        .route("/v1/status", get(axle::status))
         .route("/metrics", get(status::metrics))
         .route("/status", get(status::show))
         .route("/docs", get(status::docs))

@@ -152,6 +152,18 @@ fn reduction_and_alternatives_are_as_asked() {
     let f = |a: &str, b: &str| format!("def f : Bool → Nat\n  | {a} => 0\n  | {b} => 1");
     let both = merged(&lean, &[&f("true", "false"), &f("false", "true")]).content;
     assert!(both.contains("def f :") && both.contains("def f_1 :"), "{both}");
+    let t = |a: &str, b: &str| {
+        format!("theorem t (x : Bool) : (match x with | {a} => 0 | {b} => 1) < 2 := by cases x <;> decide")
+    };
+    let both = merged(&lean, &[&t("true", "false"), &t("false", "true")]).content;
+    assert!(both.contains("theorem t (") && both.contains("theorem t_1 ("), "{both}");
+    let once =
+        merged(&lean, &[&t("true", "false"), &t("true", "false").replace("by cases x <;> decide", "sorry")])
+            .content;
+    assert_eq!(once, t("true", "false"));
+    // The value of an opaque constant is not printed at all.
+    let both = merged(&lean, &["opaque o : Nat := 1", "opaque o : Nat := 2"]).content;
+    assert!(both.contains("opaque o :") && both.contains("opaque o_1 :"), "{both}");
 
     let alternatives = MergeRequest {
         include_alts_as_comments: true,

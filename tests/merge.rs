@@ -529,6 +529,19 @@ fn circles_are_broken() {
     }
 }
 
+/// Lean stops after 100 errors unless told otherwise; what comes behind them must be found the same.
+#[test]
+fn many_errors_hide_nothing() {
+    let Some(lean) = lean("many_errors_hide_nothing") else { return };
+    let wrong: String = (0..150).map(|i| format!("theorem w{i} : {i} = {} := rfl\n", i + 1)).collect();
+    let text = format!("{wrong}theorem last : 5 = 5 := rfl\ndef value := 7\n");
+    let answer = merged(&lean, &[&text, "theorem last : 5 = 5 := sorry\ndef value := 7"]);
+    assert_eq!(answer.lean_messages.errors.len(), errors(&text).len());
+    assert_eq!(answer.content.matches("theorem w").count(), 150);
+    assert_eq!(answer.content.matches("theorem last : 5 = 5 := rfl").count(), 1);
+    assert_eq!((answer.content.matches("last").count(), answer.content.matches("value").count()), (1, 1));
+}
+
 #[test]
 fn what_does_not_parse_is_kept_as_a_comment() {
     let Some(lean) = lean("what_does_not_parse_is_kept_as_a_comment") else { return };

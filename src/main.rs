@@ -8,8 +8,12 @@ mod mlp;
 mod plot;
 #[path = "cli/question.rs"]
 mod question;
+#[path = "cli/repl.rs"]
+mod repl;
 #[path = "cli/request.rs"]
 mod request;
+#[path = "cli/serve.rs"]
+mod serve;
 #[path = "cli/transport.rs"]
 mod transport;
 
@@ -18,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use lean_oracle::ball::{Direction, Enclosure};
 use lean_oracle::oracle::{self, FUNCTIONS, Query, Settings};
 use lean_oracle::{Code, Error, guarded};
@@ -81,6 +85,10 @@ enum Command {
     Call(transport::CallArgs),
     /// Make a pair of CURVE keys.
     Keygen(transport::Keygen),
+    /// Check Lean code for others over HTTP, with the interface of Kimina Lean Server.
+    Serve(Box<serve::ServeArgs>),
+    /// Check Lean code: files, or what is typed, each text on its own.
+    Repl(repl::ReplArgs),
     /// Stand in for TorchLean's `arb_oracle.py`, flag for flag.
     Arb(Arb),
 }
@@ -170,7 +178,12 @@ fn main() -> ExitCode {
         }
         _ => a,
     });
-    match Cli::parse_from(arguments).command {
+    let mut command = Cli::command();
+    if std::env::args_os().nth(1).is_some_and(|a| a == "serve") {
+        command = command.mut_subcommand("serve", serve::with_environment);
+    }
+    let cli = Cli::from_arg_matches(&command.get_matches_from(arguments)).unwrap_or_else(|e| e.exit());
+    match cli.command {
         Command::Functions { markdown } => {
             print!("{}", functions(markdown));
             ExitCode::SUCCESS
@@ -194,6 +207,12 @@ fn main() -> ExitCode {
         Command::Worker(a) => finish(guarded(|| transport::worker(&a)), true),
         Command::Call(a) => finish(guarded(|| transport::call(&a)), true),
         Command::Keygen(k) => finish(guarded(|| transport::keygen(&k)), false),
+        Command::Serve(a) => finish(guarded(|| serve::serve(&a)), false),
+        Command::Repl(r) => match guarded(|| repl::run(&r)) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(e) => finish(Err(e), r.json),
+        },
         Command::Arb(a) => finish(guarded(|| arb(&a)), true),
     }
 }

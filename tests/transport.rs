@@ -888,7 +888,7 @@ fn any_value(next: &mut impl FnMut() -> u64, depth: u32) -> format::Value {
     let text = |k: u64| texts[(k % 8) as usize].to_string();
     match next() % if depth == 0 { 10 } else { 14 } {
         0 => Value::Null,
-        1 => Value::Bool(next() % 2 == 0),
+        1 => Value::Bool(next().is_multiple_of(2)),
         2 => Value::Int((next() as i64 >> (next() % 64)).into()),
         3 => Value::Int(((next() as i128) << 64 | next() as i128) >> (next() % 127)),
         4 => Value::Int(*[1 << 70, -(1 << 70), i128::MIN, i128::MAX].get(next() as usize % 4).expect("4")),

@@ -60,14 +60,14 @@ fn load(at: &str, stop: &AtomicBool, counts: &Counts, python: bool) {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            if n % 50 == 0 {
+            if n.is_multiple_of(50) {
                 // Begun and not waited for.
                 drop(client.start("oracle", exp.clone(), options));
                 counts.cancelled.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
-            let outcome = if python && n % 3 == 0 {
-                let size = if n % 300 == 0 { 200_000 } else { 100 };
+            let outcome = if python && n.is_multiple_of(3) {
+                let size = if n.is_multiple_of(300) { 200_000 } else { 100 };
                 let body = Body::json("null").with(vec![Array::flat(vec![n as f64; size])]);
                 let answer = client.call("echo", body, options);
                 answer.map(|b| assert_eq!(b.arrays[0].numbers::<f64>().expect("doubles")[size - 1], n as f64))

@@ -77,12 +77,12 @@ def placeIn (line : String) : String := String.intercalate " " ((line.splitOn " 
 /-- A broker: the process, and where clients and workers connect. -/
 def startBroker (more : Array String := #[]) : PeersM (Peer × String × String) := do
   let broker ← start program.toString <| #["broker", "--frontend", "tcp://127.0.0.1:0",
-    "--backend", "tcp://127.0.0.1:0", "--heartbeat-ms", "200"] ++ more
+    "--backend", "tcp://127.0.0.1:0", "--heartbeat-ms", "2000"] ++ more
   return (broker, placeIn (← broker.line), placeIn (← broker.line))
 
 /-- The oracle as a worker of a broker. -/
 def startOracle (broker : String) (more : Array String := #[]) : PeersM Peer :=
-  start program.toString (#["worker", "--broker", broker, "--heartbeat-ms", "200"] ++ more)
+  start program.toString (#["worker", "--broker", broker, "--heartbeat-ms", "2000"] ++ more)
 
 /-- A Python that has what the worker package needs. -/
 def findPython : IO (Option String) := do
@@ -98,7 +98,7 @@ def findPython : IO (Option String) := do
 /-- The functions of NumPy as a worker of a broker. -/
 def startNumeric (python broker : String) : PeersM Peer :=
   start python
-    #["-m", "lean_oracle_worker.examples.numeric", "--broker", broker, "--heartbeat", "0.2"]
+    #["-m", "lean_oracle_worker.examples.numeric", "--broker", broker, "--heartbeat", "2"]
     #[("PYTHONPATH", some "python"), ("PYTHONDONTWRITEBYTECODE", some "1")]
 
 /-- Waits until a condition holds, at most two minutes. -/
@@ -392,7 +392,7 @@ def oracleTests : TestM Unit := withPeers do
     (← client.callE "oracle" (sqrtOf 4) { timeoutMs := some 200, retries := some 0 }) "unreachable"
   let job ← ask client "oracle" (sqrtOf 225)
   discard <| start program.toString
-    #["broker", "--frontend", clients, "--backend", workers, "--heartbeat-ms", "200"]
+    #["broker", "--frontend", clients, "--backend", workers, "--heartbeat-ms", "2000"]
   check "a broker that comes back" (isRoot 15 (← job.waitE))
   client.close
 
@@ -405,7 +405,8 @@ def curveTests : TestM Unit := withPeers do
       discard <| IO.Process.run { cmd := program.toString, args }
     let file (name : String) := (dir / name).toString
     let (_, clients, workers) ← startBroker
-      #["--key", file "broker.key_secret", "--allow", file "allowed"]
+      #["--key", file "broker.key_secret", "--allow", file "allowed",
+        "--allow-workers", file "allowed"]
     let config : ClientConfig := { endpoint := clients, timeoutMs := 5000, retries := 0 }
     let serverKey := some (file "broker.key")
     let ask (config : ClientConfig) : TestM (Except Error Json) := do

@@ -19,6 +19,7 @@ pub mod capi;
 mod error;
 pub mod oracle;
 pub mod repl;
+pub mod serve;
 pub mod transport;
 
 pub use error::{Code, Error, Result, guarded};

@@ -8,6 +8,8 @@ mod plot;
 mod question;
 #[path = "cli/request.rs"]
 mod request;
+#[path = "cli/serve.rs"]
+mod serve;
 #[path = "cli/transport.rs"]
 mod transport;
 
@@ -16,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use lean_oracle::ball::{Direction, Enclosure};
 use lean_oracle::oracle::{self, FUNCTIONS, Query, Settings};
 use lean_oracle::{Code, Error, guarded};
@@ -66,6 +68,8 @@ enum Command {
     Call(transport::CallArgs),
     /// Make a pair of CURVE keys.
     Keygen(transport::Keygen),
+    /// Check Lean code for others over HTTP, with the interface of Kimina Lean Server.
+    Serve(Box<serve::ServeArgs>),
     /// Stand in for TorchLean's `arb_oracle.py`, flag for flag.
     Arb(Arb),
 }
@@ -155,7 +159,9 @@ fn main() -> ExitCode {
         }
         _ => a,
     });
-    match Cli::parse_from(arguments).command {
+    let command = Cli::command().mut_subcommand("serve", serve::with_environment);
+    let cli = Cli::from_arg_matches(&command.get_matches_from(arguments)).unwrap_or_else(|e| e.exit());
+    match cli.command {
         Command::Functions { markdown } => {
             print!("{}", functions(markdown));
             ExitCode::SUCCESS
@@ -173,6 +179,7 @@ fn main() -> ExitCode {
         Command::Worker(a) => finish(guarded(|| transport::worker(&a)), true),
         Command::Call(a) => finish(guarded(|| transport::call(&a)), true),
         Command::Keygen(k) => finish(guarded(|| transport::keygen(&k)), false),
+        Command::Serve(a) => finish(guarded(|| serve::serve(&a)), false),
         Command::Arb(a) => finish(guarded(|| arb(&a)), true),
     }
 }

@@ -13,6 +13,7 @@ use super::QueueConfig;
 use super::storage::{Put, Storage, unreachable};
 use super::wire::{self, DeadLetter, Environment, Job, JobOptions, Record, VERSION, WorkerStatus};
 use crate::repl::{CheckOptions, Failure, Outcome, PoolStatus, Snippet};
+use crate::serve::{Executor, Pending};
 use crate::{Code, Error, Result};
 
 /// How long a resolved environment is used before it is looked up again.
@@ -262,6 +263,24 @@ impl Queue {
             letters.extend(serde_json::from_slice::<DeadLetter>(&message.payload));
         }
         Ok(letters)
+    }
+}
+
+impl Executor for Queue {
+    fn check<'a>(&'a self, snippet: Snippet, options: &'a CheckOptions) -> Pending<'a, Outcome> {
+        Box::pin(Queue::check(self, snippet, options))
+    }
+
+    fn status(&self) -> PoolStatus {
+        self.pool_status()
+    }
+
+    fn ready(&self) -> Pending<'_, std::result::Result<(), String>> {
+        Box::pin(Queue::ready(self))
+    }
+
+    fn drain(&self, limit: Duration) -> Pending<'_, ()> {
+        Box::pin(Queue::drain(self, limit))
     }
 }
 

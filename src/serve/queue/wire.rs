@@ -119,7 +119,9 @@ impl Record {
 
     /// Whether it is an answer of Lean, which another try would only repeat.
     pub fn is_final(&self) -> bool {
-        matches!(self.result, Ok(Reply::Response(_)))
+        // An audit that could not be made may be made the next time.
+        let audited = self.audit.as_ref().is_none_or(|a| a.problem.is_none());
+        audited && matches!(self.result, Ok(Reply::Response(_)))
     }
 
     /// The outcome for the snippet `id`.

@@ -6,12 +6,16 @@ mod mlp;
 mod plot;
 #[path = "cli/question.rs"]
 mod question;
+#[path = "cli/queue.rs"]
+mod queue;
 #[path = "cli/request.rs"]
 mod request;
 #[path = "cli/serve.rs"]
 mod serve;
 #[path = "cli/transport.rs"]
 mod transport;
+#[path = "cli/verify.rs"]
+mod verify;
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -70,6 +74,10 @@ enum Command {
     Keygen(transport::Keygen),
     /// Check Lean code for others over HTTP, with the interface of Kimina Lean Server.
     Serve(Box<serve::ServeArgs>),
+    /// Check files of Lean snippets; an interrupted run can be resumed.
+    Verify(verify::VerifyArgs),
+    /// Check snippets that `serve` or `verify` put on a queue, on any number of machines.
+    VerifyWorker(queue::WorkerArgs),
     /// Stand in for TorchLean's `arb_oracle.py`, flag for flag.
     Arb(Arb),
 }
@@ -179,6 +187,8 @@ fn main() -> ExitCode {
         Command::Worker(a) => finish(guarded(|| transport::worker(&a)), true),
         Command::Call(a) => finish(guarded(|| transport::call(&a)), true),
         Command::Keygen(k) => finish(guarded(|| transport::keygen(&k)), false),
+        Command::Verify(a) => verify::verify(&a),
+        Command::VerifyWorker(a) => finish(guarded(|| queue::worker(&a)), false),
         Command::Serve(a) => finish(guarded(|| serve::serve(&a)), false),
         Command::Arb(a) => finish(guarded(|| arb(&a)), true),
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::repl::{
-    Audit, CheckOptions, Diagnostics, Failure, Imports, Infotree, Outcome, PoolStatus, Reply,
+    Audit, CheckOptions, CommandResponse, Diagnostics, Failure, Imports, Infotree, Outcome, PoolStatus, Reply,
 };
 
 /// The version of everything here.
@@ -95,6 +95,15 @@ pub fn now_ms() -> u64 {
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// What was answered. (Not an untagged enumeration: those cannot pass on JSON unread.)
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    Response(CommandResponse),
+    ReplError(String),
+    Failure(Failure),
+}
+
 /// The result of a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -104,8 +113,7 @@ pub struct Record {
     pub worker: String,
     time: f64,
     header_time: f64,
-    /// The answer, or why there is none.
-    pub result: Result<Reply, Failure>,
+    answer: Answer,
     audit: Option<Audit>,
     diagnostics: Diagnostics,
 }
@@ -114,19 +122,29 @@ impl Record {
     /// What `worker` found.
     pub fn new(worker: &str, outcome: Outcome) -> Self {
         let Outcome { id: _, time, header_time, result, audit, diagnostics } = outcome;
-        Record { version: VERSION, worker: worker.into(), time, header_time, result, audit, diagnostics }
+        let answer = match result {
+            Ok(Reply::Response(response)) => Answer::Response(response),
+            Ok(Reply::ReplError { message }) => Answer::ReplError(message),
+            Err(failure) => Answer::Failure(failure),
+        };
+        Record { version: VERSION, worker: worker.into(), time, header_time, answer, audit, diagnostics }
     }
 
     /// Whether it is an answer of Lean, which another try would only repeat.
     pub fn is_final(&self) -> bool {
         // An audit that could not be made may be made the next time.
         let audited = self.audit.as_ref().is_none_or(|a| a.problem.is_none());
-        audited && matches!(self.result, Ok(Reply::Response(_)))
+        audited && matches!(self.answer, Answer::Response(_))
     }
 
     /// The outcome for the snippet `id`.
     pub fn outcome(self, id: String) -> Outcome {
-        let Record { version: _, worker: _, time, header_time, result, audit, diagnostics } = self;
+        let Record { version: _, worker: _, time, header_time, answer, audit, diagnostics } = self;
+        let result = match answer {
+            Answer::Response(response) => Ok(Reply::Response(response)),
+            Answer::ReplError(message) => Ok(Reply::ReplError { message }),
+            Answer::Failure(failure) => Err(failure),
+        };
         Outcome { id, time, header_time, result, audit, diagnostics }
     }
 }

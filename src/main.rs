@@ -8,6 +8,8 @@ mod plot;
 mod question;
 #[path = "cli/queue.rs"]
 mod queue;
+#[path = "cli/repl.rs"]
+mod repl;
 #[path = "cli/request.rs"]
 mod request;
 #[path = "cli/serve.rs"]
@@ -78,6 +80,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Check snippets that `serve` or `verify` put on a queue, on any number of machines.
     VerifyWorker(queue::WorkerArgs),
+    /// Check Lean code: files, or what is typed, each text on its own.
+    Repl(repl::ReplArgs),
     /// Stand in for TorchLean's `arb_oracle.py`, flag for flag.
     Arb(Arb),
 }
@@ -190,6 +194,11 @@ fn main() -> ExitCode {
         Command::Verify(a) => verify::verify(&a),
         Command::VerifyWorker(a) => finish(guarded(|| queue::worker(&a)), false),
         Command::Serve(a) => finish(guarded(|| serve::serve(&a)), false),
+        Command::Repl(r) => match guarded(|| repl::run(&r)) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(e) => finish(Err(e), r.json),
+        },
         Command::Arb(a) => finish(guarded(|| arb(&a)), true),
     }
 }

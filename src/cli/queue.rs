@@ -1,5 +1,6 @@
 //! `lean-oracle verify-worker`: checks snippets that others put on a queue. And the flags of queues.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,18 +33,18 @@ pub struct QueueArgs {
     /// What all names in NATS begin with.
     #[arg(long, value_name = "NAME", default_value = "lean-oracle")]
     queue_prefix: String,
-    /// Snippets that may wait in one environment.
-    #[arg(long, value_name = "N", default_value_t = 100_000)]
-    queue_max_pending: u64,
+    /// Snippets that may wait in one environment. [default: as it is, 100000 in a new queue]
+    #[arg(long, value_name = "N")]
+    queue_max_pending: Option<u64>,
     /// Workers that may try a snippet that each time was lost with its worker.
     #[arg(long, value_name = "N", default_value_t = 5)]
     queue_tries: u32,
-    /// Seconds of silence after which a worker's snippets are given to others.
+    /// Seconds of silence after which a worker's snippets are given to others; the same for all workers.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     queue_ack_wait: u64,
-    /// Hours that results are kept.
-    #[arg(long, value_name = "HOURS", default_value_t = 24)]
-    queue_result_hours: u64,
+    /// Hours that results are kept. [default: as it is, 24 in a new queue]
+    #[arg(long, value_name = "HOURS", value_parser = clap::value_parser!(u64).range(1..=8760))]
+    queue_result_hours: Option<u64>,
     /// Copies of everything in a cluster of NATS servers.
     #[arg(long, value_name = "N", default_value_t = 1)]
     queue_replicas: usize,
@@ -62,7 +63,7 @@ impl QueueArgs {
             max_pending: self.queue_max_pending,
             ack_wait: Duration::from_secs(self.queue_ack_wait),
             tries: self.queue_tries,
-            result_ttl: Duration::from_secs(self.queue_result_hours.saturating_mul(3600)),
+            result_ttl: self.queue_result_hours.map(|hours| Duration::from_secs(3600 * hours)),
             replicas: self.queue_replicas,
             ..QueueConfig::new(self.queue.clone()?)
         })
@@ -72,45 +73,35 @@ impl QueueArgs {
 /// The processes of `verify` and `verify-worker`.
 #[derive(Args)]
 pub struct EngineArgs {
-    /// The REPL. Without it: a REPL in the project, or `lean` itself.
-    #[arg(long, value_name = "FILE")]
-    repl_path: Option<PathBuf>,
-    /// The project whose modules snippets import.
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    project_dir: PathBuf,
+    /// The Lean project whose modules snippets import.
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    project: PathBuf,
+    /// The command of the REPL, e.g. "lake env repl"; by default it is searched for.
+    #[arg(long, value_name = "COMMAND", conflicts_with = "lean")]
+    repl: Option<String>,
+    /// Use `lean` itself; the command, e.g. "lake env lean".
+    #[arg(long, value_name = "COMMAND")]
+    lean: Option<String>,
     /// Memory that one process may have resident, in megabytes.
-    #[arg(long, value_name = "MB", default_value_t = 12 << 10)]
+    #[arg(long, value_name = "MB", default_value_t = 12 << 10, value_parser = clap::value_parser!(u64).range(1..1 << 32))]
     memory_mb: u64,
 }
 
 impl EngineArgs {
     /// The pool with this many processes, else as many as the pool takes by itself.
     pub fn pool(&self, processes: Option<usize>) -> Result<PoolConfig> {
-        let dir = &self.project_dir;
-        let engine = match &self.repl_path {
-            None => detect_engine(dir)?,
-            Some(repl) => EngineConfig::Repl { argv: repl_argv(repl, dir)?, dir: dir.clone() },
+        let words = |command: &str| command.split_whitespace().map(String::from).collect();
+        let dir = self.project.clone();
+        let engine = match (&self.repl, &self.lean) {
+            (Some(command), _) => EngineConfig::Repl { argv: words(command), dir },
+            (_, Some(command)) => EngineConfig::Lean { argv: words(command), dir },
+            _ => detect_engine(&dir)?,
         };
         let mut config = PoolConfig::new(engine);
         config.max_processes = processes.unwrap_or(config.max_processes);
         config.memory_limit = Some(self.memory_mb << 20);
         Ok(config)
     }
-}
-
-/// The command that starts a REPL in a project, or anywhere else.
-fn repl_argv(repl: &std::path::Path, dir: &std::path::Path) -> Result<Vec<String>> {
-    let absolute = std::path::absolute(repl).unwrap_or_else(|_| repl.to_path_buf());
-    if !absolute.is_file() {
-        let message = format!("there is no REPL at {}", repl.display());
-        return Err(Error::new(Code::BadRequest, message).at("repl-path"));
-    }
-    let repl = absolute.to_string_lossy().into_owned();
-    let project = ["lakefile.lean", "lakefile.toml"].iter().any(|f| dir.join(f).is_file());
-    Ok(match project {
-        true => vec!["lake".into(), "env".into(), repl],
-        false => vec![repl],
-    })
 }
 
 #[derive(Args)]
@@ -161,9 +152,13 @@ pub fn worker(args: &WorkerArgs) -> Result<String> {
         let config = WorkerConfig { queue, pool, drain: Duration::from_secs(args.drain) };
         let worker = Worker::start(config).await?;
         let environment = worker.environment();
-        println!(
-            "{processes} processes of Lean {} for the environment {} ({}); taking snippets",
-            environment.toolchain, environment.name, environment.fingerprint
+        let toolchain = environment.toolchain.lines().next().unwrap_or_default();
+        // Nobody may read it.
+        let _ = writeln!(
+            std::io::stdout(),
+            "{processes} processes of Lean {toolchain} for the environment {} ({}); taking snippets",
+            environment.name,
+            environment.fingerprint
         );
         worker.run(stop).await?;
         Ok("closed".into())

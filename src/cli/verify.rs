@@ -1,5 +1,6 @@
 //! `lean-oracle verify`: checks files of snippets.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -118,7 +119,7 @@ fn run(args: &VerifyArgs) -> Result<Summary> {
         let mut not_valid = 0u64;
         let each = |line: &verify::Line| {
             if !quiet {
-                bar.suspend(|| line.report(everything).iter().for_each(|text| println!("{text}")));
+                bar.suspend(|| print(&line.report(everything)));
             }
             not_valid += u64::from(line.verdict != "valid");
             bar.inc(1);
@@ -134,7 +135,7 @@ fn run(args: &VerifyArgs) -> Result<Summary> {
     });
     runtime.shutdown_timeout(Duration::from_secs(1));
     let summary = summary?;
-    print!("{}", table(&summary, all, begun.elapsed()));
+    print(&[table(&summary, all, begun.elapsed())]);
     if summary.interrupted {
         let how = match args.output {
             Some(_) => "the same command goes on",
@@ -173,6 +174,14 @@ fn bar(todo: u64) -> ProgressBar {
     bar
 }
 
+/// Prints lines; when the reader is gone, the results still go into their file.
+fn print(lines: &[String]) {
+    let mut out = std::io::stdout().lock();
+    for line in lines {
+        let _ = writeln!(out, "{line}");
+    }
+}
+
 /// How many of each verdict.
 fn table(summary: &Summary, all: u64, elapsed: Duration) -> String {
     let mut text = String::new();
@@ -188,5 +197,5 @@ fn table(summary: &Summary, all: u64, elapsed: Duration) -> String {
     if *skipped > 0 {
         text += &format!(", {skipped} done before");
     }
-    text + "\n"
+    text
 }

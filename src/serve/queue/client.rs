@@ -111,7 +111,7 @@ impl Queue {
     /// `bad_request` for a configuration that makes no sense, `unreachable` when there is no NATS with
     /// JetStream.
     pub async fn connect(config: QueueConfig) -> Result<Queue> {
-        let storage = Storage::open(&config, "lean-oracle serve", true).await?;
+        let storage = Storage::open(&config, "lean-oracle serve").await?;
         let inner = Arc::new(Inner {
             storage,
             config,
@@ -320,7 +320,12 @@ impl Inner {
         let failure = tokio::select! {
             result = self.result(&snippet, options, &mut interest) => match result {
                 Ok(record) => return record.outcome(id),
-                Err(failure) => failure,
+                Err(failure) => {
+                    if let Some(interest) = &mut interest {
+                        interest.given_up = true;
+                    }
+                    failure
+                }
             },
             _ = draining.changed() => {
                 if let Some(interest) = &mut interest {
@@ -509,6 +514,8 @@ struct Interest {
     changed: watch::Receiver<()>,
     /// There is a result.
     answered: bool,
+    /// It is not the caller who went away.
+    given_up: bool,
     /// The job is to be done although nobody waits any longer.
     leave: bool,
 }
@@ -523,7 +530,7 @@ impl Interest {
         });
         wanted.waiters += 1;
         let changed = wanted.changed.subscribe();
-        Interest { inner: inner.clone(), key: key.into(), changed, answered: false, leave: false }
+        Interest { inner: inner.clone(), key: key.into(), changed, answered: false, given_up: false, leave: false }
     }
 
     fn published(&self, sequence: u64) {
@@ -552,7 +559,9 @@ impl Drop for Interest {
         if self.answered {
             return;
         }
-        self.inner.counters.cancelled.fetch_add(1, Ordering::Relaxed);
+        if !self.given_up && !self.leave {
+            self.inner.counters.cancelled.fetch_add(1, Ordering::Relaxed);
+        }
         if let Some(sequence) = sequence.filter(|_| !self.leave) {
             let withdraw = self.inner.clone().withdraw(self.key.clone(), sequence);
             self.inner.runtime.spawn(withdraw);

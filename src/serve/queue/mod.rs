@@ -47,16 +47,19 @@ pub struct QueueConfig {
     pub prefix: String,
     /// Which workers: those of this name. Letters, digits, `_` and `-`.
     pub environment: String,
-    /// Jobs that may wait in one environment; more are refused.
-    pub max_pending: u64,
+    /// Jobs that may wait in one environment; more are refused. `None` leaves it as it is; a new queue
+    /// begins with [`QueueConfig::MAX_PENDING`].
+    pub max_pending: Option<u64>,
     /// How long a snippet waits until a worker takes it, when its options do not say.
     pub max_wait: Duration,
-    /// How long a worker may be silent about a job before the job is given to another.
+    /// How long a worker may be silent about a job before the job is given to another. The same for all
+    /// workers of an environment.
     pub ack_wait: Duration,
     /// How many workers may try a job: each of them was lost with it, or could not run it.
     pub tries: u32,
-    /// How long results are kept.
-    pub result_ttl: Duration,
+    /// How long results are kept. `None` leaves it as it is; a new queue begins with
+    /// [`QueueConfig::RESULT_TTL`].
+    pub result_ttl: Option<Duration>,
     /// Copies of everything, in a NATS cluster: 1, 3 or 5.
     pub replicas: usize,
     /// How long to try to reach NATS at the start.
@@ -64,6 +67,11 @@ pub struct QueueConfig {
 }
 
 impl QueueConfig {
+    /// Jobs that may wait in an environment of a new queue.
+    pub const MAX_PENDING: u64 = 100_000;
+    /// How long a new queue keeps results: a day.
+    pub const RESULT_TTL: Duration = Duration::from_secs(24 * 3600);
+
     /// The defaults, for a NATS at this address.
     pub fn new(url: impl Into<String>) -> Self {
         QueueConfig {
@@ -73,11 +81,11 @@ impl QueueConfig {
             tls_identity: None,
             prefix: "lean-oracle".into(),
             environment: "default".into(),
-            max_pending: 100_000,
+            max_pending: None,
             max_wait: Duration::from_secs(60),
             ack_wait: Duration::from_secs(30),
             tries: 5,
-            result_ttl: Duration::from_secs(24 * 3600),
+            result_ttl: None,
             replicas: 1,
             connect_wait: Duration::from_secs(10),
         }
@@ -97,10 +105,10 @@ impl QueueConfig {
             }
         }
         // A job that is equal to one of the last two minutes is not stored again: its result must be there.
-        if self.result_ttl < 2 * storage::DUPLICATES {
+        if self.result_ttl.is_some_and(|ttl| ttl < 2 * storage::DUPLICATES) {
             return refuse("result_ttl", format!("results must be kept for {:?}", 2 * storage::DUPLICATES));
         }
-        if self.tries == 0 || self.max_pending == 0 {
+        if self.tries == 0 || self.max_pending == Some(0) {
             return refuse("tries", "a queue of nothing: tries and max_pending must be at least 1".into());
         }
         if self.ack_wait < Duration::from_millis(500) {

@@ -60,36 +60,36 @@ pub fn unreachable(what: &str) -> impl Fn(&dyn Display) -> Error + '_ {
 }
 
 impl Storage {
-    /// Connects and makes what is missing. With `owner`, limits that are there are set to ours.
+    /// Connects, makes what is missing, and sets the limits that the configuration names.
     ///
     /// # Errors
     /// `bad_request` for a configuration that makes no sense, `unreachable` when there is no NATS with
     /// JetStream.
-    pub async fn open(config: &QueueConfig, name: &str, owner: bool) -> Result<Storage> {
+    pub async fn open(config: &QueueConfig, name: &str) -> Result<Storage> {
         config.check()?;
         let client = connect(config, name).await?;
         let js = jetstream::new(client.clone());
         let p = &config.prefix;
         let fail = unreachable("JetStream (start nats-server with -js)");
-        let mut work = stream::Config {
+        let limit = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let work = stream::Config {
             name: format!("{p}_v{VERSION}_work"),
             description: Some("lean-oracle: jobs without a result".into()),
             subjects: vec![format!("{p}.v{VERSION}.work.>")],
             retention: RetentionPolicy::WorkQueue,
             discard: DiscardPolicy::New,
             discard_new_per_subject: true,
-            max_messages_per_subject: i64::try_from(config.max_pending).unwrap_or(i64::MAX),
+            max_messages_per_subject: limit(config.max_pending.unwrap_or(QueueConfig::MAX_PENDING)),
             max_age: JOBS,
             duplicate_window: DUPLICATES,
             num_replicas: config.replicas,
             ..Default::default()
         };
-        // `get_or_create` leaves alone what is there.
-        let there = js.get_or_create_stream(work.clone()).await.map_err(|e| fail(&e))?;
-        let found = &there.cached_info().config;
-        if owner && found.max_messages_per_subject != work.max_messages_per_subject {
-            work = stream::Config { max_messages_per_subject: work.max_messages_per_subject, ..found.clone() };
-            js.update_stream(&work).await.map_err(|e| fail(&e))?;
+        let work = js.get_or_create_stream(work).await.map_err(|e| fail(&e))?;
+        let found = &work.cached_info().config;
+        if let Some(most) = config.max_pending.map(limit).filter(|most| *most != found.max_messages_per_subject) {
+            let wanted = stream::Config { max_messages_per_subject: most, ..found.clone() };
+            js.update_stream(&wanted).await.map_err(|e| fail(&e))?;
         }
         let dead = stream::Config {
             name: format!("{p}_v{VERSION}_dead"),
@@ -112,11 +112,12 @@ impl Storage {
                 kv::Config { bucket, max_age, history: 1, num_replicas: replicas, ..Default::default() };
             js.create_key_value(config).await.map_err(|e| fail(&e))
         };
-        let results = bucket("results", config.result_ttl).await?;
+        let result_ttl = config.result_ttl.unwrap_or(QueueConfig::RESULT_TTL);
+        let results = bucket("results", result_ttl).await?;
         let workers = bucket("workers", ALIVE).await?;
         let environments = bucket("environments", Duration::ZERO).await?;
         // Texts wait as long as their jobs, results live as long as their entries.
-        let large_ttl = JOBS.max(config.result_ttl) + Duration::from_secs(3600);
+        let large_ttl = JOBS.max(result_ttl) + Duration::from_secs(3600);
         let large_name = format!("{p}_v{VERSION}_large");
         let large = match js.get_object_store(&large_name).await {
             Ok(store) => store,
@@ -130,9 +131,9 @@ impl Storage {
                 js.create_object_store(config).await.map_err(|e| fail(&e))?
             }
         };
-        if owner {
+        if let Some(result_ttl) = config.result_ttl {
             for (name, max_age) in
-                [(format!("KV_{p}_v{VERSION}_results"), config.result_ttl), (format!("OBJ_{large_name}"), large_ttl)]
+                [(format!("KV_{p}_v{VERSION}_results"), result_ttl), (format!("OBJ_{large_name}"), large_ttl)]
             {
                 let found = js.get_stream(name).await.map_err(|e| fail(&e))?.cached_info().config.clone();
                 if found.max_age != max_age {
@@ -140,7 +141,6 @@ impl Storage {
                 }
             }
         }
-        let work = js.get_stream(&work.name).await.map_err(|e| fail(&e))?;
         Ok(Storage { client, js, work, workers, environments, results, large, prefix: p.clone() })
     }
 

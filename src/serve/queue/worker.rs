@@ -75,7 +75,7 @@ impl Worker {
     /// `bad_request` when the processes do not start or do not answer, or the configuration makes no sense;
     /// `unreachable` when there is no NATS with JetStream.
     pub async fn start(config: WorkerConfig) -> Result<Worker> {
-        let storage = Storage::open(&config.queue, "lean-oracle verify-worker", false).await?;
+        let storage = Storage::open(&config.queue, "lean-oracle verify-worker").await?;
         let pool = Pool::start(config.pool.clone()).await?;
         pool.ready().await.map_err(|reason| Error::new(Code::BadRequest, reason).at("engine"))?;
         let environment = environment(&config, &pool).await?;

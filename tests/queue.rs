@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use lean_oracle::Code;
-use lean_oracle::repl::{CheckOptions, Failure, Infotree, Outcome, PoolConfig, Reply, Snippet, detect_engine};
+use lean_oracle::repl::{
+    CheckOptions, Failure, Infotree, Outcome, PoolConfig, Reply, Snippet, detect_engine,
+};
 use lean_oracle::serve::queue::{Queue, QueueConfig, Worker, WorkerConfig};
 use nats::{LONG, Nats, WorkerProcess, directory, until, until_async};
 use stand_in::stand_in;

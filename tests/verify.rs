@@ -70,7 +70,8 @@ fn data(count: usize) -> (String, BTreeMap<String, String>) {
     let mut expected = BTreeMap::new();
     for i in 0..count {
         let (code, verdict) = SORTS[i % SORTS.len()];
-        lines += &format!("{}\n", json!({"other": [i], "id": format!("s{i}"), "code": format!("{code}\n-- {i}")}));
+        lines +=
+            &format!("{}\n", json!({"other": [i], "id": format!("s{i}"), "code": format!("{code}\n-- {i}")}));
         expected.insert(format!("s{i}"), verdict.to_string());
     }
     (lines, expected)
@@ -132,7 +133,10 @@ fn lines_may_have_other_keys() {
     // The second line has neither: that is said before anything is checked.
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let err = text(&output.stderr);
-    assert!(err.contains("data.jsonl, line 3: no text under text, proof; name its key with --code-field"), "{err}");
+    assert!(
+        err.contains("data.jsonl, line 3: no text under text, proof; name its key with --code-field"),
+        "{err}"
+    );
     for wrong in ["{\"code\": 1}", "{\"code\": \"#check a\", \"id\": [1]}", "[]", "{\"code\""] {
         let path = write(&dir.join("wrong.jsonl"), wrong);
         let output = local(&[&path]);
@@ -154,7 +158,8 @@ fn a_run_can_be_resumed() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_eq!(verdicts(&out), expected);
     let whole = std::fs::read(&out).expect("results");
-    let summary = |output: &Output| text(&output.stdout).lines().take(4).map(String::from).collect::<Vec<_>>();
+    let summary =
+        |output: &Output| text(&output.stdout).lines().take(4).map(String::from).collect::<Vec<_>>();
     let first = summary(&output);
     assert!(first[0].starts_with("lean_error ") && first[0].ends_with(" 10"), "{first:?}");
     // Nothing is left to do, and nothing is done.
@@ -205,16 +210,31 @@ fn an_interrupted_run_leaves_a_file_and_no_processes() {
     let program = dir.join("interrupted_repl");
     std::fs::copy(stand_in(), &program).expect("a copy");
     let lines: String = (0..200)
-        .map(|i| format!("{}\n", json!({"id": format!("{i}"), "code": format!("#sleep 20\ntheorem a : {i} = {i} := rfl")})))
+        .map(|i| {
+            format!(
+                "{}\n",
+                json!({"id": format!("{i}"), "code": format!("#sleep 20\ntheorem a : {i} = {i} := rfl")})
+            )
+        })
         .collect();
     let path = write(&dir.join("data.jsonl"), &lines);
     let out = dir.join("out.jsonl");
-    let arguments =
-        [&*path, "-o", out.to_str().expect("UTF-8"), "--jobs", "3", "--repl", program.to_str().expect("UTF-8")];
+    let arguments = [
+        &*path,
+        "-o",
+        out.to_str().expect("UTF-8"),
+        "--jobs",
+        "3",
+        "--repl",
+        program.to_str().expect("UTF-8"),
+    ];
     let lines_of = |path: &Path| std::fs::read_to_string(path).unwrap_or_default().lines().count();
-    for (round, signal) in [rustix::process::Signal::INT, rustix::process::Signal::KILL].into_iter().enumerate() {
+    for (round, signal) in
+        [rustix::process::Signal::INT, rustix::process::Signal::KILL].into_iter().enumerate()
+    {
         let before = lines_of(&out);
-        let child = command(&arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it runs");
+        let child =
+            command(&arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it runs");
         let mut run = Run { child };
         until("some results", || lines_of(&out) >= before + 10);
         // One run at a time.
@@ -336,8 +356,7 @@ fn a_server_of_kimina_may_check() {
         }
     });
     let dir = directory("kimina");
-    let ids =
-        ["valid", "empty", "error", "sorry", "repl", "timeout", "broken", "nothing", "strange"];
+    let ids = ["valid", "empty", "error", "sorry", "repl", "timeout", "broken", "nothing", "strange"];
     let lines: String = ids.iter().map(|id| format!("{}\n", json!({"id": id, "code": "x"}))).collect();
     let path = write(&dir.join("data.jsonl"), &lines);
     let out = dir.join("out.jsonl");
@@ -358,7 +377,8 @@ fn a_server_of_kimina_may_check() {
         ("nothing", "server_error"),
         ("strange", "server_error"),
     ];
-    let named = |expected: &[(&str, &str)]| expected.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
+    let named =
+        |expected: &[(&str, &str)]| expected.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
     assert_eq!(verdicts(&out), named(&expected));
     for request in &*server.requests.lock().expect("no panic") {
         assert_eq!((&request["key"], &request["timeout"]), (&json!("Bearer a-key"), &json!(60)));
@@ -369,10 +389,14 @@ fn a_server_of_kimina_may_check() {
     let found = verdicts(&audited);
     assert_eq!((&*found["valid"], &*found["sorry"]), ("unaudited", "sorry"));
     // A server that refuses ends the run, and says why.
-    let closed = Scripted::start(|_, _| (401, String::new(), json!({"detail": "Missing API key"}).to_string()));
+    let closed =
+        Scripted::start(|_, _| (401, String::new(), json!({"detail": "Missing API key"}).to_string()));
     let output = verify(&[&path, "--server", &closed.url]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
-    assert!(text(&output.stderr).contains("401 Unauthorized: {\"detail\":\"Missing API key\"}"), "{output:?}");
+    assert!(
+        text(&output.stderr).contains("401 Unauthorized: {\"detail\":\"Missing API key\"}"),
+        "{output:?}"
+    );
     assert_eq!(verify(&[&path, "--server", "localhost:1"]).status.code(), Some(2));
 }
 
@@ -424,7 +448,8 @@ fn a_queue_may_check() {
     let _workers = [0, 1].map(|_| WorkerProcess::start(&nats, stand_in(), &["--processes", "2"]));
     let status = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lean-oracle"));
-        let output = command.args(["verify-worker", "--status", "--queue", &nats.url()]).output().expect("it runs");
+        let output =
+            command.args(["verify-worker", "--status", "--queue", &nats.url()]).output().expect("it runs");
         serde_json::from_slice::<Value>(&output.stdout).expect("JSON")
     };
     until("two workers", || status()["workers"].as_array().is_some_and(|w| w.len() == 2));
@@ -433,7 +458,8 @@ fn a_queue_may_check() {
     all_sorts("queue-server", &["--server", &serve.url]);
     assert_eq!(status()["jobs"], 0);
     let mut command = Command::new(env!("CARGO_BIN_EXE_lean-oracle"));
-    let output = command.args(["verify-worker", "--dead-letters", "--queue", &nats.url()]).output().expect("it runs");
+    let output =
+        command.args(["verify-worker", "--dead-letters", "--queue", &nats.url()]).output().expect("it runs");
     let letters: Vec<PathBuf> = text(&output.stdout).lines().map(PathBuf::from).collect();
     assert!(letters.len() >= 20, "{letters:?}");
 }

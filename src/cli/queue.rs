@@ -138,7 +138,8 @@ pub fn worker(args: &WorkerArgs) -> Result<String> {
                 true => serde_json::to_string_pretty(&queue.status()),
                 false => {
                     let letters = queue.dead_letters(usize::MAX).await?;
-                    let lines: std::result::Result<Vec<_>, _> = letters.iter().map(serde_json::to_string).collect();
+                    let lines: std::result::Result<Vec<_>, _> =
+                        letters.iter().map(serde_json::to_string).collect();
                     lines.map(|lines| lines.join("\n"))
                 }
             };

@@ -13,9 +13,7 @@ use std::time::Duration;
 use clap::{Args, Command, ValueEnum};
 use lean_oracle::repl::{EngineConfig, Pool, PoolConfig, detect_engine};
 use lean_oracle::serve::queue::Queue;
-use lean_oracle::serve::{
-    CallerLimits, Config, Keys, Listening, Server, Thresholds, auth, engine_digest,
-};
+use lean_oracle::serve::{CallerLimits, Config, Keys, Listening, Server, Thresholds, auth, engine_digest};
 use lean_oracle::{Code, Error, Result};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;

@@ -17,8 +17,10 @@ use lean_oracle::{Code, Error, Result};
 use crate::queue::{EngineArgs, QueueArgs, ended, runtime};
 
 #[derive(Args)]
-#[command(after_help = "Exit status: 0 all are valid, 1 some are not, 2 it could not be done, 130 interrupted; \
-the same command goes on then.")]
+#[command(
+    after_help = "Exit status: 0 all are valid, 1 some are not, 2 it could not be done, 130 interrupted; \
+the same command goes on then."
+)]
 pub struct VerifyArgs {
     /// A .lean file, a directory (all .lean files in it), or a file with a JSON object on each line.
     path: PathBuf,

@@ -81,7 +81,11 @@ impl Source {
                 collect(dir, &mut files)?;
                 files.sort();
                 let dir = dir.clone();
-                Box::new(files.into_iter().map(move |path| read_lean(&path, path.strip_prefix(&dir).unwrap_or(&path))))
+                Box::new(
+                    files
+                        .into_iter()
+                        .map(move |path| read_lean(&path, path.strip_prefix(&dir).unwrap_or(&path))),
+                )
             }
             Source::Lines(path, fields) => {
                 let file = File::open(path).map_err(|e| unreadable(path, &e))?;
@@ -288,16 +292,8 @@ struct Found<'a> {
     verdict: &'a str,
 }
 
-const VERDICTS: [&str; 8] = [
-    "valid",
-    "sorry",
-    "lean_error",
-    "repl_error",
-    "timeout_error",
-    "server_error",
-    "axioms",
-    "unaudited",
-];
+const VERDICTS: [&str; 8] =
+    ["valid", "sorry", "lean_error", "repl_error", "timeout_error", "server_error", "axioms", "unaudited"];
 
 impl Output {
     /// Opens or makes the file and reads what is in it. A last line that was cut off is taken away.
@@ -462,7 +458,8 @@ impl Server {
     async fn ask(&self, snippet: &Snippet, options: &Options) -> Result<Remote> {
         // Kimina counts whole seconds.
         let seconds = options.timeout.as_secs_f64().ceil() as u64;
-        let mut body = serde_json::json!({"snippets": [snippet], "timeout": seconds, "infotree": options.infotree});
+        let mut body =
+            serde_json::json!({"snippets": [snippet], "timeout": seconds, "infotree": options.infotree});
         // A server of theirs ignores what it does not know.
         body["audit"] = options.audit.into();
         body["imports"] = serde_json::to_value(options.imports).unwrap_or_default();
@@ -539,7 +536,9 @@ impl RemoteResult {
         }
         let nonsense = |what: &str| Failure::Protocol { reason: what.into(), stderr: String::new() };
         let result = match (self.error, self.response) {
-            (Some(error), _) if self.verdict.as_deref() == Some("timeout_error") || error.contains("timed out") => {
+            (Some(error), _)
+                if self.verdict.as_deref() == Some("timeout_error") || error.contains("timed out") =>
+            {
                 let header = error.contains("header");
                 Err(Failure::Timeout { seconds: options.timeout.as_secs_f64(), header })
             }

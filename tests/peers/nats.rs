@@ -153,5 +153,6 @@ impl Drop for WorkerProcess {
 pub fn running(program: &Path) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").expect("Linux").flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program)).collect()
+    pids.filter(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program))
+        .collect()
 }

@@ -174,7 +174,10 @@ impl Queue {
             ..PoolStatus::default()
         };
         let ours = |w: &&WorkerStatus| {
-            status.environment.as_ref().is_some_and(|e| e.name == w.environment && e.fingerprint == w.fingerprint)
+            status
+                .environment
+                .as_ref()
+                .is_some_and(|e| e.name == w.environment && e.fingerprint == w.fingerprint)
         };
         for pool in status.workers.iter().filter(ours).map(|w| &w.pool) {
             sum.max_processes += pool.max_processes;
@@ -530,7 +533,14 @@ impl Interest {
         });
         wanted.waiters += 1;
         let changed = wanted.changed.subscribe();
-        Interest { inner: inner.clone(), key: key.into(), changed, answered: false, given_up: false, leave: false }
+        Interest {
+            inner: inner.clone(),
+            key: key.into(),
+            changed,
+            answered: false,
+            given_up: false,
+            leave: false,
+        }
     }
 
     fn published(&self, sequence: u64) {

@@ -87,7 +87,9 @@ impl Storage {
         };
         let work = js.get_or_create_stream(work).await.map_err(|e| fail(&e))?;
         let found = &work.cached_info().config;
-        if let Some(most) = config.max_pending.map(limit).filter(|most| *most != found.max_messages_per_subject) {
+        if let Some(most) =
+            config.max_pending.map(limit).filter(|most| *most != found.max_messages_per_subject)
+        {
             let wanted = stream::Config { max_messages_per_subject: most, ..found.clone() };
             js.update_stream(&wanted).await.map_err(|e| fail(&e))?;
         }
@@ -102,15 +104,23 @@ impl Storage {
             ..Default::default()
         };
         js.get_or_create_stream(dead).await.map_err(|e| fail(&e))?;
+        // As `create_key_value` does; that needs an answer about the account that NATS 2.9 does not give.
         let bucket = async |name: &str, max_age: Duration| {
             let bucket = format!("{p}_v{VERSION}_{name}");
-            if let Ok(store) = js.get_key_value(&bucket).await {
-                return Ok(store);
-            }
-            let replicas = config.replicas;
-            let config =
-                kv::Config { bucket, max_age, history: 1, num_replicas: replicas, ..Default::default() };
-            js.create_key_value(config).await.map_err(|e| fail(&e))
+            let stream = stream::Config {
+                name: format!("KV_{bucket}"),
+                subjects: vec![format!("$KV.{bucket}.>")],
+                max_messages_per_subject: 1,
+                max_age,
+                discard: DiscardPolicy::New,
+                allow_rollup: true,
+                deny_delete: true,
+                allow_direct: true,
+                num_replicas: config.replicas,
+                ..Default::default()
+            };
+            js.get_or_create_stream(stream).await.map_err(|e| fail(&e))?;
+            js.get_key_value(bucket).await.map_err(|e| fail(&e))
         };
         let result_ttl = config.result_ttl.unwrap_or(QueueConfig::RESULT_TTL);
         let results = bucket("results", result_ttl).await?;
@@ -345,15 +355,13 @@ pub fn json(value: &impl serde::Serialize) -> Vec<u8> {
 }
 
 async fn connect(config: &QueueConfig, name: &str) -> Result<async_nats::Client> {
-    let addresses: Vec<async_nats::ServerAddr> = config
-        .url
-        .split(',')
-        .map(|url| url.trim().parse())
-        .collect::<std::result::Result<_, _>>()
-        .map_err(|e| {
-            let message = format!("not an address of NATS, such as nats://localhost:4222: {e}");
-            Error::new(Code::BadRequest, message).at("queue")
-        })?;
+    let addresses: Vec<async_nats::ServerAddr> =
+        config.url.split(',').map(|url| url.trim().parse()).collect::<std::result::Result<_, _>>().map_err(
+            |e| {
+                let message = format!("not an address of NATS, such as nats://localhost:4222: {e}");
+                Error::new(Code::BadRequest, message).at("queue")
+            },
+        )?;
     let mut options = async_nats::ConnectOptions::new()
         .name(name)
         .ping_interval(Duration::from_secs(10))
@@ -377,10 +385,7 @@ async fn connect(config: &QueueConfig, name: &str) -> Result<async_nats::Client>
         match options.clone().connect(addresses.clone()).await {
             Ok(client) => return Ok(client),
             Err(e) if Instant::now() >= give_up => {
-                return Err(Error::new(
-                    Code::Unreachable,
-                    format!("no NATS at {}: {e}", hosts.join(", ")),
-                ));
+                return Err(Error::new(Code::Unreachable, format!("no NATS at {}: {e}", hosts.join(", "))));
             }
             Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
         }

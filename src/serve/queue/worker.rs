@@ -157,7 +157,8 @@ async fn environment(config: &WorkerConfig, pool: &Pool) -> Result<Environment> 
     let outcome = pool.check(snippet, &options).await;
     let toolchain = match outcome.result {
         Ok(Reply::Response(response)) => {
-            let texts: Vec<&str> = response.messages.iter().map(|m| m.data.trim().trim_matches('"')).collect();
+            let texts: Vec<&str> =
+                response.messages.iter().map(|m| m.data.trim().trim_matches('"')).collect();
             texts.join(" ")
         }
         Ok(Reply::ReplError { message }) => {

@@ -119,7 +119,7 @@ impl WorkerProcess {
     pub fn start(nats: &Nats, repl: &Path, flags: &[&str]) -> WorkerProcess {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lean-oracle"));
         command.args(["verify-worker", "--queue", &nats.url(), "--queue-ack-wait", "2", "--repl"]);
-        command.arg(repl).arg("--project").arg(std::env::temp_dir()).args(flags);
+        command.arg(repl).current_dir(std::env::temp_dir()).args(flags);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("a worker");
         WorkerProcess { child }
     }

@@ -295,7 +295,7 @@ impl Inner {
     fn no_environment(&self) -> String {
         format!(
             "no worker of the environment `{name}` has ever been there; start one: lean-oracle verify-worker \
-             --queue URL --environment {name}",
+             --queue URL --queue-environment {name}",
             name = self.config.environment
         )
     }

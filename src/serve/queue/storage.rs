@@ -300,6 +300,23 @@ impl Storage {
         }
     }
 
+    /// Takes jobs off the stream that NATS will never give to anybody again: when NATS was killed it may
+    /// still have some that were acknowledged. (Who waits for one without a result puts it there again.)
+    ///
+    /// # Errors
+    /// `unreachable`.
+    pub async fn tidy(&self, environment: &Environment) -> Result<()> {
+        let fail = unreachable("tidying the stream");
+        let info = self.work.consumer_info(Self::consumer_name(environment)).await.map_err(|e| fail(&e))?;
+        let floor = info.ack_floor.stream_sequence;
+        let state = self.work.get_info().await.map_err(|e| fail(&e))?.state;
+        if state.messages > 0 && state.first_sequence <= floor {
+            let purge = self.work.purge().filter(self.work_subject(environment)).sequence(floor + 1);
+            purge.await.map_err(|e| fail(&e))?;
+        }
+        Ok(())
+    }
+
     /// What workers of this name run; `None` if there never was one.
     ///
     /// # Errors
@@ -378,6 +395,12 @@ async fn connect(config: &QueueConfig, name: &str) -> Result<async_nats::Client>
     }
     if let Some((certificate, key)) = &config.tls_identity {
         options = options.add_client_certificate(certificate.clone(), key.clone()).require_tls(true);
+    }
+    // As in other clients of NATS: a name without a password is a token.
+    match addresses.iter().find_map(|a| Some((a.username()?, a.password()))) {
+        Some((user, Some(password))) => options = options.user_and_password(user.into(), password.into()),
+        Some((token, None)) => options = options.token(token.into()),
+        None => {}
     }
     let hosts: Vec<String> = addresses.iter().map(|a| format!("{}:{}", a.host(), a.port())).collect();
     let give_up = Instant::now() + config.connect_wait;

@@ -232,6 +232,7 @@ async fn say_alive(shared: Arc<Shared>) {
         if matches!(shared.storage.environment(&shared.environment.name).await, Ok(None)) {
             let _ = shared.storage.set_environment(&shared.environment).await;
         }
+        let _ = tokio::time::timeout(ALIVE, shared.storage.tidy(&shared.environment)).await;
         tokio::time::sleep(ALIVE / 3).await;
     }
 }

@@ -86,7 +86,7 @@ pub fn verify(args: &VerifyArgs) -> ExitCode {
 }
 
 fn run(args: &VerifyArgs) -> Result<Summary> {
-    let options = Options {
+    let mut options = Options {
         timeout: Duration::from_secs(args.timeout.into()),
         audit: args.audit,
         imports: if args.collapse_mathlib { Imports::CollapseMathlib } else { Imports::AsWritten },
@@ -96,6 +96,7 @@ fn run(args: &VerifyArgs) -> Result<Summary> {
             Tree::Original => Infotree::Original,
             Tree::Substantive => Infotree::Substantive,
         }),
+        jobs: 1,
     };
     let mut fields = Fields::default();
     for (given, field) in [(&args.id_field, &mut fields.id), (&args.code_field, &mut fields.code)] {
@@ -114,6 +115,7 @@ fn run(args: &VerifyArgs) -> Result<Summary> {
     let summary = runtime.block_on(async {
         let stop = ended()?;
         let (checker, local, jobs) = checker(args).await?;
+        options.jobs = jobs;
         let bar = bar(todo);
         let everything = matches!(source, Source::File(_));
         // With a file of results, what is wrong is in there.
@@ -127,8 +129,7 @@ fn run(args: &VerifyArgs) -> Result<Summary> {
             bar.inc(1);
             bar.set_message(format!("{not_valid} not valid"));
         };
-        let result =
-            verify::verify(&source, &options, &checker, jobs, args.retry, &mut output, stop, each).await;
+        let result = verify::verify(&source, &options, &checker, args.retry, &mut output, stop, each).await;
         bar.finish_and_clear();
         if let Some(executor) = local {
             executor.drain(Duration::ZERO).await;

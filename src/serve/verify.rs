@@ -167,11 +167,13 @@ pub struct Options {
     pub imports: Imports,
     /// Information trees to send.
     pub infotree: Option<Infotree>,
+    /// How many to check at a time, at least one.
+    pub jobs: usize,
 }
 
 impl Options {
     fn check(&self) -> CheckOptions {
-        let Options { timeout, audit, imports, infotree } = self.clone();
+        let Options { timeout, audit, imports, infotree, jobs: _ } = self.clone();
         // Nobody waits for a single one of them.
         let deadline = Instant::now().checked_add(Duration::from_secs(30 * 24 * 3600));
         CheckOptions { timeout, audit, imports, infotree, deadline, ..CheckOptions::default() }
@@ -611,8 +613,7 @@ pub fn count(source: &Source, options: &Options, output: &Output, retry: bool) -
     Ok((all, todo))
 }
 
-/// Checks the snippets of `source` that have no result in `output`, `jobs` at a time, and adds their results
-/// to it. With `retry`, those that got no answer before are tried again. Each result is also given to `each`,
+/// Checks the snippets of `source` that have no result in `output`, and adds their results to it. With `retry`, those that got no answer before are tried again. Each result is also given to `each`,
 /// in the order in which they come. When `stop` comes, what is under way is cancelled; run it again to go on.
 ///
 /// # Errors
@@ -622,7 +623,6 @@ pub async fn verify(
     source: &Source,
     options: &Options,
     checker: &Checker,
-    jobs: usize,
     retry: bool,
     output: &mut Output,
     stop: impl Future<Output = ()>,
@@ -634,7 +634,7 @@ pub async fn verify(
     let mut running = stream::FuturesUnordered::new();
     let mut more = true;
     loop {
-        while more && running.len() < jobs.max(1) {
+        while more && running.len() < options.jobs.max(1) {
             let Some(snippet) = snippets.next() else {
                 more = false;
                 break;

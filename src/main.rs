@@ -8,6 +8,8 @@ mod mlp;
 mod plot;
 #[path = "cli/question.rs"]
 mod question;
+#[path = "cli/queue.rs"]
+mod queue;
 #[path = "cli/repl.rs"]
 mod repl;
 #[path = "cli/request.rs"]
@@ -16,6 +18,8 @@ mod request;
 mod serve;
 #[path = "cli/transport.rs"]
 mod transport;
+#[path = "cli/verify.rs"]
+mod verify;
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -87,6 +91,10 @@ enum Command {
     Keygen(transport::Keygen),
     /// Check Lean code for others over HTTP, with the interface of Kimina Lean Server.
     Serve(Box<serve::ServeArgs>),
+    /// Check files of Lean snippets; an interrupted run can be resumed.
+    Verify(verify::VerifyArgs),
+    /// Check snippets that `serve` or `verify` put on a queue, on any number of machines.
+    VerifyWorker(queue::WorkerArgs),
     /// Check Lean code: files, or what is typed, each text on its own.
     Repl(repl::ReplArgs),
     /// Stand in for TorchLean's `arb_oracle.py`, flag for flag.
@@ -207,6 +215,8 @@ fn main() -> ExitCode {
         Command::Worker(a) => finish(guarded(|| transport::worker(&a)), true),
         Command::Call(a) => finish(guarded(|| transport::call(&a)), true),
         Command::Keygen(k) => finish(guarded(|| transport::keygen(&k)), false),
+        Command::Verify(a) => verify::verify(&a),
+        Command::VerifyWorker(a) => finish(guarded(|| queue::worker(&a)), false),
         Command::Serve(a) => finish(guarded(|| serve::serve(&a)), false),
         Command::Repl(r) => match guarded(|| repl::run(&r)) {
             Ok(true) => ExitCode::SUCCESS,

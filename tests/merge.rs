@@ -152,6 +152,18 @@ fn reduction_and_alternatives_are_as_asked() {
     let f = |a: &str, b: &str| format!("def f : Bool → Nat\n  | {a} => 0\n  | {b} => 1");
     let both = merged(&lean, &[&f("true", "false"), &f("false", "true")]).content;
     assert!(both.contains("def f :") && both.contains("def f_1 :"), "{both}");
+    let t = |a: &str, b: &str| {
+        format!("theorem t (x : Bool) : (match x with | {a} => 0 | {b} => 1) < 2 := by cases x <;> decide")
+    };
+    let both = merged(&lean, &[&t("true", "false"), &t("false", "true")]).content;
+    assert!(both.contains("theorem t (") && both.contains("theorem t_1 ("), "{both}");
+    let once =
+        merged(&lean, &[&t("true", "false"), &t("true", "false").replace("by cases x <;> decide", "sorry")])
+            .content;
+    assert_eq!(once, t("true", "false"));
+    // The value of an opaque constant is not printed at all.
+    let both = merged(&lean, &["opaque o : Nat := 1", "opaque o : Nat := 2"]).content;
+    assert!(both.contains("opaque o :") && both.contains("opaque o_1 :"), "{both}");
 
     let alternatives = MergeRequest {
         include_alts_as_comments: true,
@@ -515,6 +527,19 @@ fn circles_are_broken() {
             answer.tool_messages
         );
     }
+}
+
+/// Lean stops after 100 errors unless told otherwise; what comes behind them must be found the same.
+#[test]
+fn many_errors_hide_nothing() {
+    let Some(lean) = lean("many_errors_hide_nothing") else { return };
+    let wrong: String = (0..150).map(|i| format!("theorem w{i} : {i} = {} := rfl\n", i + 1)).collect();
+    let text = format!("{wrong}theorem last : 5 = 5 := rfl\ndef value := 7\n");
+    let answer = merged(&lean, &[&text, "theorem last : 5 = 5 := sorry\ndef value := 7"]);
+    assert_eq!(answer.lean_messages.errors.len(), errors(&text).len());
+    assert_eq!(answer.content.matches("theorem w").count(), 150);
+    assert_eq!(answer.content.matches("theorem last : 5 = 5 := rfl").count(), 1);
+    assert_eq!((answer.content.matches("last").count(), answer.content.matches("value").count()), (1, 1));
 }
 
 #[test]

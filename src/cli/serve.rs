@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use clap::{Args, Command, ValueEnum};
 use lean_oracle::repl::{EngineConfig, Pool, PoolConfig, detect_engine};
-use lean_oracle::serve::{CallerLimits, Config, Keys, Server, Thresholds, auth, engine_digest};
+use lean_oracle::serve::queue::Queue;
+use lean_oracle::serve::{CallerLimits, Config, Keys, Listening, Server, Thresholds, auth, engine_digest};
 use lean_oracle::{Code, Error, Result};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
@@ -112,6 +113,8 @@ pub struct ServeArgs {
     /// The name of the Lean version, shown on the status page.
     #[arg(long, value_name = "NAME")]
     lean_version: Option<String>,
+    #[command(flatten)]
+    queue: crate::queue::QueueArgs,
     /// Accepted for compatibility; memory is always watched.
     #[arg(long, hide = true)]
     repl_memory_check_interval: Option<f64>,
@@ -229,6 +232,12 @@ async fn run(args: &ServeArgs) -> Result<()> {
     if args.database_url.is_some() {
         tracing::warn!("DATABASE_URL is not used: jobs and answers are kept in {}", config.data.display());
     }
+    if let Some(queue) = args.queue.config() {
+        // The workers' toolchain may change at any time; their results are kept in the queue, by toolchain.
+        let queue = Queue::connect(queue).await?;
+        let config = Config { toolchain: None, ..config };
+        return listen(Server::start(config, Arc::new(queue), axum::Router::new()).await?, "queue").await;
+    }
     let engine = engine(args)?;
     let described = match &engine {
         EngineConfig::Repl { argv, dir } => format!("REPL `{}` in {}", argv.join(" "), dir.display()),
@@ -241,9 +250,12 @@ async fn run(args: &ServeArgs) -> Result<()> {
     let config = Config { toolchain: digest.ok(), project, ..config };
     let pool = Pool::start(pool_config(args, engine)).await?;
     let more = axum::Router::new();
-    let listening = Server::start(config, Arc::new(pool), more).await?;
+    listen(Server::start(config, Arc::new(pool), more).await?, &described).await
+}
+
+async fn listen(listening: Listening, engine: &str) -> Result<()> {
     let address = listening.address()?;
-    tracing::info!(%address, engine = described, "listening");
+    tracing::info!(%address, engine, "listening");
     println!("listening at http://{address}");
     listening.run(ended()?).await
 }

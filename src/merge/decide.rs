@@ -276,12 +276,12 @@ impl Keys<'_> {
             Kind::Theorem if own.len() == 1 => {
                 let name = &own[0];
                 let Some(signature) = self.document.signature(name) else {
-                    // A private theorem has no printed type: its text counts, with its name.
-                    let known = fact.references.iter().any(|r| r.definition);
-                    let key = format!("text {name} {}", self.text(command));
-                    return (if known { vec![key] } else { vec![] }, String::new());
+                    return (self.by_text(command), String::new());
                 };
                 let statement = canonical(checked_type(signature, name), &constant);
+                if self.hides(signature, command) {
+                    return (vec![format!("type {statement} {}", self.text(command, true))], statement);
+                }
                 let mut keys = vec![format!("type {statement}")];
                 if use_def_eq && let Some(reduced) = self.document.reduced(name) {
                     keys.push(format!("reduced {}", canonical(reduced, &constant)));
@@ -291,53 +291,84 @@ impl Keys<'_> {
             Kind::Theorem | Kind::Definition => {
                 let printed: Option<Vec<&str>> = own.iter().map(|n| self.document.signature(n)).collect();
                 let Some(printed) = printed.filter(|p| !p.is_empty()) else {
-                    let known = fact.references.iter().any(|r| r.definition);
-                    let key = format!("text {own:?} {}", self.text(command));
-                    return (if known { vec![key] } else { vec![] }, String::new());
+                    return (self.by_text(command), String::new());
                 };
                 let statement: String = printed.iter().map(|p| canonical(p, &constant)).collect();
-                // What the compiler made on the way, matchers and the like, is not printed. Then the texts must
-                // agree too.
-                let hidden = printed.iter().any(|p| {
-                    tokens(p).iter().filter(|t| t.0 == Token::Name).map(|t| &p[t.1.clone()]).any(|name| {
-                        self.document.owner(self.owners, name) == Some(&command)
-                            && !fact.all_names.iter().any(|a| a == name)
-                    })
-                });
-                let safety = head(self.document.source(command))
-                    .modifiers
-                    .iter()
-                    .filter(|m| matches!(**m, "unsafe" | "partial"))
-                    .count();
-                let text = if hidden { self.text(command) } else { String::new() };
+                let source = self.document.source(command);
+                let head = head(source);
+                let safety = head.modifiers.iter().filter(|m| matches!(**m, "unsafe" | "partial")).count();
+                // Of an opaque one the value is not printed, nor what is run in its place.
+                let opaque = safety > 0
+                    || source.contains("opaque")
+                    || head.attributes.iter().any(|a| a.contains("implemented_by") || a.contains("extern"));
+                let text = match opaque || printed.iter().any(|p| self.hides(p, command)) {
+                    true => self.text(command, false),
+                    false => String::new(),
+                };
                 (vec![format!("is {own:?} {safety} {statement} {text}")], statement)
             }
             Kind::Broken => (vec![], String::new()),
-            _ => {
-                // The context in which it is read is a part of it.
-                let mut context = fact.namespace.clone();
-                for level in &fact.scope {
-                    for &item in &self.document.frames[level.frame].items[..level.items] {
-                        context.push('\n');
-                        context += self.document.source(item);
-                    }
-                }
-                (vec![format!("acts {context}\n{}", self.text(command))], String::new())
-            }
+            _ => (
+                vec![format!("acts {}\n{}", self.context(command), self.text(command, false))],
+                String::new(),
+            ),
         }
     }
 
-    /// What is declared, as a text without comments in which references are resolved.
-    fn text(&self, command: usize) -> String {
+    /// Whether what is printed of a command mentions something that the compiler made on the way, a matcher for
+    /// instance, and whose own meaning is not printed. Then the texts must agree too.
+    fn hides(&self, printed: &str, command: usize) -> bool {
+        let names = tokens(printed).into_iter().filter(|t| t.0 == Token::Name).map(|t| &printed[t.1]);
+        names.into_iter().any(|name| {
+            self.document.owner(self.owners, name) == Some(&command)
+                && !self.document.facts[command].all_names.iter().any(|a| a == name)
+        })
+    }
+
+    /// The key of what was not printed: its names, its text, and the context in which that is read.
+    fn by_text(&self, command: usize) -> Vec<String> {
+        let fact = &self.document.facts[command];
+        match fact.references.iter().any(|r| r.definition) {
+            true => {
+                vec![format!("text {:?} {} {}", fact.names, self.context(command), self.text(command, false))]
+            }
+            false => vec![],
+        }
+    }
+
+    /// The namespace and the commands that hold where a command stands.
+    fn context(&self, command: usize) -> String {
+        let fact = &self.document.facts[command];
+        let mut context = fact.namespace.clone();
+        for level in &fact.scope {
+            for &item in &self.document.frames[level.frame].items[..level.items] {
+                context.push('\n');
+                context += self.document.source(item);
+            }
+        }
+        context
+    }
+
+    /// A command as a text without comments in which references are resolved; with `statement`, only what stands
+    /// before its proof, if that is plain.
+    fn text(&self, command: usize, statement: bool) -> String {
         let fact = &self.document.facts[command];
         let start = self.document.commands[command].range.start;
         let text = self.document.source(command);
         let mut out = String::new();
+        let (mut depth, mut plain) = (0i32, true);
         for (kind, range) in tokens(text) {
             if matches!(kind, Token::Comment | Token::Doc) {
                 continue;
             }
             let word = &text[range.clone()];
+            match word {
+                "(" | "[" | "{" | "⟨" => depth += 1,
+                ")" | "]" | "}" | "⟩" => depth -= 1,
+                "let" | "have" => plain = false,
+                ":=" if depth == 0 && plain && statement => break,
+                _ => {}
+            }
             let (from, to) = (start + range.start, start + range.end);
             let inside = |r: &&super::analyse::Reference| r.range.start >= from && r.range.end == to;
             let resolved = fact.references.iter().filter(inside).min_by_key(|r| r.range.start);

@@ -1,7 +1,7 @@
 //! A file as single declarations, each with what it needs to compile alone.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -89,12 +89,12 @@ pub fn extract_decls(source: &Source, lean: &Lean) -> Result<ExtractResponse, Fa
     let parse_ms = start.elapsed().as_millis() as u64;
     let one = [document];
     let document = &one[0];
-    let decision = alone(document);
+    let (decision, owners) = (alone(document), document.owners());
     let mut documents = BTreeMap::new();
     let declares = |i: &usize| matches!(document.commands[*i].kind, Kind::Theorem | Kind::Definition);
     for (index, i) in (0..document.commands.len()).filter(declares).enumerate() {
         for name in &document.facts[i].names {
-            documents.insert(name.clone(), describe(&one, &decision, i, name, index));
+            documents.insert(name.clone(), describe(&one, &decision, &owners, i, name, index));
         }
     }
     Ok(ExtractResponse {
@@ -129,16 +129,15 @@ fn alone(document: &Document) -> Decision {
 fn describe(
     one: &[Document; 1],
     decision: &Decision,
+    owners: &HashMap<String, usize>,
     i: usize,
     name: &str,
     index: usize,
 ) -> ExtractedDeclaration {
     let (document, fact) = (&one[0], &one[0].facts[i]);
     let (text, lines) = (document.source(i), Lines::new(&document.text));
-    let owners = document.owners();
-    let local_name = |n: &str| {
-        document.owner(&owners, n).filter(|&&o| o != i).map(|&o| document.facts[o].names.join(", "))
-    };
+    let local_name =
+        |n: &str| document.owner(owners, n).filter(|&&o| o != i).map(|&o| document.facts[o].names.join(", "));
     // The constants of the type.
     let (mut local, mut external) = (BTreeSet::new(), BTreeSet::new());
     let constants = RefCell::new(BTreeSet::new());

@@ -71,6 +71,8 @@ pub struct Lean {
     pub cache: Option<PathBuf>,
     /// Set by anybody to end all runs under way, with an error, when nobody waits for the answer any more.
     pub stop: Arc<AtomicBool>,
+    /// It stops after some number of errors unless it is told not to.
+    stops: bool,
     /// The milliseconds of all runs.
     spent: Arc<AtomicU64>,
 }
@@ -142,8 +144,24 @@ impl Lean {
             .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))
             .map(|d| d.join("lean-oracle/merge"));
         let jobs = std::thread::available_parallelism().map_or(1, |n| n.get());
-        let (imports, stop, spent) = Default::default();
-        Ok(Lean { program, variables, version, imports, jobs, cache, stop, spent })
+        // An option that a version does not have is an error.
+        let probe = Command::new(&program)
+            .args([UNLIMITED, "--stdin"])
+            .envs(&variables)
+            .stdin(Stdio::null())
+            .output();
+        let stops = probe.is_ok_and(|o| o.status.success());
+        Ok(Lean {
+            stops,
+            program,
+            variables,
+            version,
+            imports: String::new(),
+            jobs,
+            cache,
+            stop: Arc::default(),
+            spent: Arc::default(),
+        })
     }
 
     /// What `lean --version` says.
@@ -184,8 +202,9 @@ impl Lean {
             .envs(&self.variables)
             .env("LEAN_PATH", path)
             .current_dir(dir)
-            // Without a limit on errors: the 101st counts as well. Versions that have no such option ignore it.
-            .args(["--json", "-Dweak.maxErrors=0"])
+            .arg("--json")
+            // The 101st error counts as well.
+            .args(self.stops.then_some(UNLIMITED))
             .args(args)
             .arg(file)
             .stdin(Stdio::null())
@@ -304,7 +323,10 @@ impl Lean {
 }
 
 /// Changes when what is kept on disk changes its meaning.
-const FORMAT: &str = "2";
+const FORMAT: &str = "3";
+
+/// No limit on the number of errors.
+const UNLIMITED: &str = "-DmaxErrors=0";
 
 fn runs(program: &Path) -> bool {
     let status = Command::new(program)

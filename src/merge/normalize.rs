@@ -253,6 +253,6 @@ mod tests {
         );
         assert_eq!(split_open("open Nat"), None);
         assert_eq!(split_open("theorem a : open X in b := c"), None);
-        assert_eq!(comments("/-- a -/ x /-! b -/ /-- c -/ y", "/--"), [0, 22]);
+        assert_eq!(comments("/-- a -/ x /-! b -/ /-- c -/ y", "/--"), [0, 20]);
     }
 }

@@ -92,55 +92,58 @@ fn component(text: &str, at: usize) -> Option<usize> {
 
 /// All tokens of `text` with their byte ranges; white space is left out, comments are tokens.
 pub fn tokens(text: &str) -> Vec<(Token, Range<usize>)> {
-    let mut out = Vec::new();
     let mut at = 0;
-    while let Some(c) = text[at..].chars().next() {
-        if c.is_whitespace() {
-            at += c.len_utf8();
-            continue;
-        }
-        let rest = &text[at..];
-        let (kind, end) = if rest.starts_with("--") {
-            (Token::Comment, at + rest.find('\n').unwrap_or(rest.len()))
-        } else if rest.starts_with("/-") {
-            let kind = match rest.as_bytes().get(2) {
-                Some(b'-' | b'!') if !rest.starts_with("/--/") => Token::Doc,
-                _ => Token::Comment,
-            };
-            match block_comment(rest) {
-                Some(n) => (kind, at + n),
-                None => (Token::Unterminated, text.len()),
-            }
-        } else if c == '"' || (c == 'r' && raw_string(rest).is_some()) {
-            let end = if c == '"' { string(rest) } else { raw_string(rest).flatten() };
-            match end {
-                Some(n) => (Token::Literal, at + n),
-                None => (Token::Unterminated, text.len()),
-            }
-        } else if c == '\'' {
-            match character(rest) {
-                Some(n) => (Token::Literal, at + n),
-                None => (Token::Symbol, at + 1),
-            }
-        } else if c.is_ascii_digit() {
-            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
-            (Token::Literal, at + end)
-        } else if let Some(mut end) = component(text, at) {
-            while text[end..].starts_with('.')
-                && let Some(next) = component(text, end + 1)
-            {
-                end = next;
-            }
-            (Token::Name, end)
-        } else if rest.starts_with(":=") || rest.starts_with("=>") {
-            (Token::Symbol, at + 2)
-        } else {
-            (Token::Symbol, at + c.len_utf8())
+    std::iter::from_fn(|| {
+        let token = next_token(text, at)?;
+        at = token.1.end;
+        Some(token)
+    })
+    .collect()
+}
+
+/// The first token at or behind `at`, which must not be inside of one.
+pub fn next_token(text: &str, at: usize) -> Option<(Token, Range<usize>)> {
+    let at = at + text[at..].find(|c: char| !c.is_whitespace())?;
+    let c = text[at..].chars().next()?;
+    let rest = &text[at..];
+    let (kind, end) = if rest.starts_with("--") {
+        (Token::Comment, at + rest.find('\n').unwrap_or(rest.len()))
+    } else if rest.starts_with("/-") {
+        let kind = match rest.as_bytes().get(2) {
+            Some(b'-' | b'!') if !rest.starts_with("/--/") => Token::Doc,
+            _ => Token::Comment,
         };
-        out.push((kind, at..end));
-        at = end;
-    }
-    out
+        match block_comment(rest) {
+            Some(n) => (kind, at + n),
+            None => (Token::Unterminated, text.len()),
+        }
+    } else if c == '"' || (c == 'r' && raw_string(rest).is_some()) {
+        let end = if c == '"' { string(rest) } else { raw_string(rest).flatten() };
+        match end {
+            Some(n) => (Token::Literal, at + n),
+            None => (Token::Unterminated, text.len()),
+        }
+    } else if c == '\'' {
+        match character(rest) {
+            Some(n) => (Token::Literal, at + n),
+            None => (Token::Symbol, at + 1),
+        }
+    } else if c.is_ascii_digit() {
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        (Token::Literal, at + end)
+    } else if let Some(mut end) = component(text, at) {
+        while text[end..].starts_with('.')
+            && let Some(next) = component(text, end + 1)
+        {
+            end = next;
+        }
+        (Token::Name, end)
+    } else if rest.starts_with(":=") || rest.starts_with("=>") {
+        (Token::Symbol, at + 2)
+    } else {
+        (Token::Symbol, at + c.len_utf8())
+    };
+    Some((kind, at..end))
 }
 
 /// The length of the block comment at the beginning of `text`; they nest.

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::lean::{Message, Severity};
-use super::source::{Lines, Token, is_trivia, tokens};
+use super::source::{Lines, Token, is_trivia, next_token, tokens};
 
 /// What a command does to those after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -134,9 +134,15 @@ pub fn split(text: &str, ranges: &[Range<usize>], errors: &[Message]) -> Split {
     Split { header: 0..header_end, commands }
 }
 
-fn first_token(text: &str, from: usize) -> usize {
-    let rest = tokens(&text[from..]).into_iter().find(|t| t.0 != Token::Comment);
-    rest.map_or(text.len(), |t| from + t.1.start)
+/// Where the first token behind `from` begins that is no comment.
+fn first_token(text: &str, mut from: usize) -> usize {
+    while let Some((kind, range)) = next_token(text, from) {
+        if kind != Token::Comment {
+            return range.start;
+        }
+        from = range.end;
+    }
+    text.len()
 }
 
 /// The end of the imports; 0 if there are none. Comments before a first command that is not an import belong

@@ -13,8 +13,10 @@ mod health;
 mod jobs;
 mod kimina;
 mod metrics;
+pub mod queue;
 mod status;
 mod store;
+pub mod verify;
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};

@@ -17,9 +17,74 @@
 #define LEAN_ORACLE_DYADIC_LIMBS 16
 
 /*
+ The numbers of an array are doubles.
+ */
+#define LEAN_ORACLE_F64 0
+
+/*
+ The numbers of an array are floats.
+ */
+#define LEAN_ORACLE_F32 1
+
+/*
+ The numbers of an array are signed integers of 64 bits.
+ */
+#define LEAN_ORACLE_I64 2
+
+/*
+ There is an answer.
+ */
+#define LEAN_ORACLE_REPLY_OK 0
+
+/*
+ Nobody answered in time.
+ */
+#define LEAN_ORACLE_REPLY_TIMEOUT 1
+
+/*
+ The server could not be reached, or the connection was lost.
+ */
+#define LEAN_ORACLE_REPLY_UNREACHABLE 2
+
+/*
+ The server refused.
+ */
+#define LEAN_ORACLE_REPLY_SERVER 3
+
+/*
+ The answer cannot be read.
+ */
+#define LEAN_ORACLE_REPLY_DECODE 4
+
+/*
+ The request was cancelled.
+ */
+#define LEAN_ORACLE_REPLY_CANCELLED 5
+
+/*
+ The client was closed.
+ */
+#define LEAN_ORACLE_REPLY_CLOSED 6
+
+/*
+ The request was not sent: it is not well-formed, there are too many, or the server does not let us in.
+ */
+#define LEAN_ORACLE_REPLY_REQUEST 7
+
+/*
  A flag by which any thread stops a running `lean_oracle_call_json_cancellable`.
  */
 typedef struct LeanOracleCancel LeanOracleCancel;
+
+/*
+ A client of one server. Any thread may use it; see `lean_oracle_client_new`.
+ */
+typedef struct LeanOracleClient LeanOracleClient;
+
+/*
+ What a reply points to.
+ */
+typedef struct LeanOracleReplyStorage LeanOracleReplyStorage;
 
 /*
  Bytes owned by this library. Give it back with `lean_oracle_free`. A NUL follows the last byte.
@@ -197,6 +262,128 @@ typedef struct LeanOracleDyadic {
   uint64_t limbs[LEAN_ORACLE_DYADIC_LIMBS];
 } LeanOracleDyadic;
 
+/*
+ Numbers in a box, in row-major order, little-endian.
+ */
+typedef struct LeanOracleArray {
+  /*
+   `LEAN_ORACLE_F64`, `LEAN_ORACLE_F32` or `LEAN_ORACLE_I64`.
+   */
+  uint32_t dtype;
+  /*
+   The number of dimensions.
+   */
+  uint32_t dimensions;
+  /*
+   How many numbers there are along each dimension.
+   */
+  const uint64_t *shape;
+  /*
+   The bytes of the numbers; need not be aligned. NULL when there are none.
+   */
+  const uint8_t *data;
+  /*
+   The number of bytes.
+   */
+  size_t len;
+} LeanOracleArray;
+
+/*
+ A request to a server.
+ */
+typedef struct LeanOracleRequest {
+  /*
+   What is asked for: an operation of the server, or `health`, which every server answers.
+   */
+  struct LeanOracleText op;
+  /*
+   How the payload is written: a content type of `docs/wire.md`; empty for `application/json`.
+   */
+  struct LeanOracleText content_type;
+  /*
+   The payload, any bytes.
+   */
+  struct LeanOracleText payload;
+  /*
+   Arrays beside the payload; may be NULL if there are none.
+   */
+  const struct LeanOracleArray *arrays;
+  /*
+   The number of arrays.
+   */
+  size_t array_count;
+} LeanOracleRequest;
+
+/*
+ What is special about a call.
+ */
+typedef struct LeanOracleCallOptions {
+  /*
+   Milliseconds for each attempt; 0 for those of the client.
+   */
+  uint64_t timeout_ms;
+  /*
+   Milliseconds for everything; 0 for no such limit.
+   */
+  uint64_t deadline_ms;
+  /*
+   Attempts after the first; negative for those of the client.
+   */
+  int32_t retries;
+  /*
+   1 for what must not reach the server twice.
+   */
+  uint8_t once;
+  /*
+   1 to send the payload alone, in one frame, to a server that does not speak our envelope; the reply's
+   payload is its one frame. Operation, content type and arrays are ignored.
+   */
+  uint8_t raw;
+} LeanOracleCallOptions;
+
+/*
+ What became of a request. Give it back with `lean_oracle_reply_free`.
+ */
+typedef struct LeanOracleReply {
+  /*
+   `LEAN_ORACLE_REPLY_OK`, or why there is no answer.
+   */
+  uint32_t kind;
+  /*
+   The number of arrays.
+   */
+  uint32_t array_count;
+  /*
+   How the payload is written.
+   */
+  struct LeanOracleText content_type;
+  /*
+   The payload. No NUL follows it.
+   */
+  struct LeanOracleText payload;
+  /*
+   The arrays of the answer.
+   */
+  const struct LeanOracleArray *arrays;
+  /*
+   On failure, the name of the code; a server may have codes of its own. No NUL follows this and the
+   next two.
+   */
+  struct LeanOracleText code;
+  /*
+   On failure, what is wrong.
+   */
+  struct LeanOracleText message;
+  /*
+   On failure, the field of the request at fault; may be empty.
+   */
+  struct LeanOracleText field;
+  /*
+   Owns everything that is pointed to.
+   */
+  struct LeanOracleReplyStorage *storage;
+} LeanOracleReply;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -332,6 +519,232 @@ int32_t lean_oracle_unary_f64(int32_t function,
  or to an empty one.
  */
 void lean_oracle_free(struct LeanOracleBuffer *buffer);
+
+/*
+ Starts a client. `config` is JSON:
+
+ `{"endpoint": "tcp://127.0.0.1:5555", "timeout_ms": 2500, "retries": 3, "backoff_ms": 100,
+ "linger_ms": 100, "in_flight": 10000, "max_message_bytes": 268435456, "key": ..., "server_key": ...,
+ "plaintext": false}`
+
+ Only the endpoint is needed; the other values are the defaults. With `server_key`, a public key or a
+ file of one, or else the environment's LEAN_ORACLE_SERVER_KEY, the connection is sealed by CURVE, with
+ `key` (else LEAN_ORACLE_SECRET_KEY, else a new one) as our secret key. Without one, other machines are
+ refused unless `plaintext` is true. The client connects with its first request; a server that is not
+ there is no error here.
+
+ Returns 0 and a client, or the code, NULL and, in `*error`, what
+ `lean_oracle_call_json` would write for it. After success `*error` is empty.
+
+ # Safety
+
+ `config` must point to `len` readable bytes, and `client` and `error`, unless NULL, to writable memory.
+ What they held before is not freed.
+ */
+int32_t lean_oracle_client_new(const uint8_t *config,
+                               size_t len,
+                               struct LeanOracleClient **client,
+                               struct LeanOracleBuffer *error);
+
+/*
+ Sends `count` requests, one after the other without waiting, and waits for all answers. `replies[i]` is
+ what became of `requests[i]`; each is to be freed. Returns 0, or the code of the first request without
+ an answer.
+
+ When `cancel` is set, the requests under way end as cancelled, and the server is told.
+
+ # Safety
+
+ `client` must come from `lean_oracle_client_new` and not be freed before this returns; `requests` must
+ point to `count` requests that point to readable memory, `options`, unless NULL, to options, `cancel`,
+ unless NULL, to a flag that is not freed before this returns, and `replies` to writable memory for
+ `count` replies. What they held before is not freed.
+ */
+int32_t lean_oracle_client_call(const struct LeanOracleClient *client,
+                                const struct LeanOracleRequest *requests,
+                                size_t count,
+                                const struct LeanOracleCallOptions *options,
+                                const struct LeanOracleCancel *cancel,
+                                struct LeanOracleReply *replies);
+
+/*
+ What the client has done, as JSON: counters, bounds of the median and the 99th percentile of the time
+ from a request to its answer, and how many answers took how many microseconds at most. Returns 0 or the
+ code; only with `out == NULL` is nothing written.
+
+ # Safety
+
+ `client` must be as for `lean_oracle_client_call`, and `out`, unless NULL, point to writable memory.
+ What `*out` held before is not freed.
+ */
+int32_t lean_oracle_client_metrics(const struct LeanOracleClient *client,
+                                   struct LeanOracleBuffer *out);
+
+/*
+ Closes a client: what is under way on other threads ends as closed, and so does every later call. What
+ was sent before is given its `linger_ms` to leave. Closing twice, and NULL, are fine. The client must
+ still be freed.
+
+ # Safety
+
+ `client`, unless NULL, must be as for `lean_oracle_client_call`.
+ */
+void lean_oracle_client_close(const struct LeanOracleClient *client);
+
+/*
+ Closes a client and frees it. NULL is fine.
+
+ # Safety
+
+ `client`, unless NULL, must come from `lean_oracle_client_new` and not be freed yet; no other thread may
+ be using it.
+ */
+void lean_oracle_client_free(struct LeanOracleClient *client);
+
+/*
+ Frees what a reply points to and empties it. NULL and an empty reply are fine.
+
+ # Safety
+
+ `reply`, unless NULL, must point to a reply that this library filled and that was not changed, or to an
+ empty one.
+ */
+void lean_oracle_reply_free(struct LeanOracleReply *reply);
+
+/*
+ Writes a payload in another format. `from` and `to` are content types; `to` may be empty for the format
+ that fits the size: JSON below `msgpack_from` bytes, MessagePack below `protobuf_from`, else Protocol
+ Buffers, or the next one that can say it; 0 for the defaults of 4 KiB and 1 MiB. What a format cannot
+ say is refused. Returns 0 and the payload, or the code and what `lean_oracle_call_json` would
+ write for it.
+
+ `*chosen`, unless NULL, receives the content type, which is static.
+
+ # Safety
+
+ The texts must point to readable bytes, and `chosen` and `out`, unless NULL, to writable memory. What
+ `*out` held before is not freed.
+ */
+int32_t lean_oracle_payload_convert(struct LeanOracleText payload,
+                                    struct LeanOracleText from,
+                                    struct LeanOracleText to,
+                                    size_t msgpack_from,
+                                    size_t protobuf_from,
+                                    struct LeanOracleText *chosen,
+                                    struct LeanOracleBuffer *out);
+
+/*
+ Starts a client. `config` is JSON:
+
+ `{"endpoint": "tcp://127.0.0.1:5555", "timeout_ms": 2500, "retries": 3, "backoff_ms": 100,
+ "linger_ms": 100, "in_flight": 10000, "max_message_bytes": 268435456, "key": ..., "server_key": ...,
+ "plaintext": false}`
+
+ Only the endpoint is needed; the other values are the defaults. With `server_key`, a public key or a
+ file of one, or else the environment's LEAN_ORACLE_SERVER_KEY, the connection is sealed by CURVE, with
+ `key` (else LEAN_ORACLE_SECRET_KEY, else a new one) as our secret key. Without one, other machines are
+ refused unless `plaintext` is true. The client connects with its first request; a server that is not
+ there is no error here.
+
+ Returns 0 and a client, or the code, NULL and, in `*error`, what
+ `lean_oracle_call_json` would write for it. After success `*error` is empty.
+
+ # Safety
+
+ `config` must point to `len` readable bytes, and `client` and `error`, unless NULL, to writable memory.
+ What they held before is not freed.
+ */
+int32_t lean_oracle_client_new(const uint8_t *config,
+                               size_t len,
+                               struct LeanOracleClient **client,
+                               struct LeanOracleBuffer *error);
+
+/*
+ Sends `count` requests, one after the other without waiting, and waits for all answers. `replies[i]` is
+ what became of `requests[i]`; each is to be freed. Returns 0, or the code of the first request without
+ an answer.
+
+ When `cancel` is set, the requests under way end as cancelled, and the server is told.
+
+ # Safety
+
+ `client` must come from `lean_oracle_client_new` and not be freed before this returns; `requests` must
+ point to `count` requests that point to readable memory, `options`, unless NULL, to options, `cancel`,
+ unless NULL, to a flag that is not freed before this returns, and `replies` to writable memory for
+ `count` replies. What they held before is not freed.
+ */
+int32_t lean_oracle_client_call(const struct LeanOracleClient *client,
+                                const struct LeanOracleRequest *requests,
+                                size_t count,
+                                const struct LeanOracleCallOptions *options,
+                                const struct LeanOracleCancel *cancel,
+                                struct LeanOracleReply *replies);
+
+/*
+ What the client has done, as JSON: counters, bounds of the median and the 99th percentile of the time
+ from a request to its answer, and how many answers took how many microseconds at most. Returns 0 or the
+ code; only with `out == NULL` is nothing written.
+
+ # Safety
+
+ `client` must be as for `lean_oracle_client_call`, and `out`, unless NULL, point to writable memory.
+ What `*out` held before is not freed.
+ */
+int32_t lean_oracle_client_metrics(const struct LeanOracleClient *client,
+                                   struct LeanOracleBuffer *out);
+
+/*
+ Closes a client: what is under way on other threads ends as closed, and so does every later call. What
+ was sent before is given its `linger_ms` to leave. Closing twice, and NULL, are fine. The client must
+ still be freed.
+
+ # Safety
+
+ `client`, unless NULL, must be as for `lean_oracle_client_call`.
+ */
+void lean_oracle_client_close(const struct LeanOracleClient *client);
+
+/*
+ Closes a client and frees it. NULL is fine.
+
+ # Safety
+
+ `client`, unless NULL, must come from `lean_oracle_client_new` and not be freed yet; no other thread may
+ be using it.
+ */
+void lean_oracle_client_free(struct LeanOracleClient *client);
+
+/*
+ Frees what a reply points to and empties it. NULL and an empty reply are fine.
+
+ # Safety
+
+ `reply`, unless NULL, must point to a reply that this library filled and that was not changed, or to an
+ empty one.
+ */
+void lean_oracle_reply_free(struct LeanOracleReply *reply);
+
+/*
+ Writes a payload in another format. `from` and `to` are content types; `to` may be empty for the format
+ that fits the size: JSON below `msgpack_from` bytes, MessagePack below `protobuf_from`, else Protocol
+ Buffers, or the next one that can say it; 0 for the defaults of 4 KiB and 1 MiB. What a format cannot
+ say is refused. Returns 0 and the payload, or the code and what `lean_oracle_call_json` would
+ write for it.
+
+ `*chosen`, unless NULL, receives the content type, which is static.
+
+ # Safety
+
+ The texts must point to readable bytes, and `chosen` and `out`, unless NULL, to writable memory. What
+ `*out` held before is not freed.
+ */
+int32_t lean_oracle_payload_convert(struct LeanOracleText payload,
+                                    struct LeanOracleText from,
+                                    struct LeanOracleText to,
+                                    size_t msgpack_from,
+                                    size_t protobuf_from,
+                                    struct LeanOracleText *chosen,
+                                    struct LeanOracleBuffer *out);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -140,4 +140,98 @@ def unary (function lo hi : String) (digits precBits maxBits expLimit : UInt32) 
   discard abiVersion
   Native.unary function lo hi digits precBits maxBits expLimit
 
+/-! ### The transport -/
+
+private opaque ClientPointed : NonemptyType
+
+/-- A client of a server. It is closed and freed when nothing refers to it any more. -/
+def Client : Type := ClientPointed.type
+
+instance : Nonempty Client := ClientPointed.property
+
+/-- Numbers in memory, little-endian. -/
+inductive Numbers where
+  /-- Doubles. -/
+  | f64 (data : FloatArray)
+  /-- Floats, four bytes each. -/
+  | f32 (data : ByteArray)
+  /-- Signed integers, eight bytes each. -/
+  | i64 (data : ByteArray)
+
+/-- Numbers in a box, in row-major order. -/
+structure NumArray where
+  /-- How many there are along each dimension; below `2 ^ 63`. -/
+  shape : Array Nat
+  /-- The numbers. -/
+  numbers : Numbers
+
+/-- A request. -/
+structure Request where
+  /-- What is asked for. -/
+  op : String
+  /-- How the payload is written. -/
+  contentType : String
+  /-- The payload. -/
+  payload : ByteArray
+  /-- Arrays beside it. -/
+  arrays : Array NumArray
+
+/-- An answer. -/
+structure Reply where
+  /-- How the payload is written. -/
+  contentType : String
+  /-- The payload. -/
+  payload : ByteArray
+  /-- Arrays beside it. -/
+  arrays : Array NumArray
+
+/-- Why there is no answer. -/
+structure CallFailure where
+  /-- The number of `LEAN_ORACLE_REPLY_…`. -/
+  kind : Nat
+  /-- A code, perhaps one of the server's own. -/
+  code : String
+  /-- What is wrong. -/
+  message : String
+  /-- The field of the request at fault, or `""`. -/
+  field : String
+
+/-- `clientNew`, without the check. -/
+@[extern "lean_oracle_ffi_client_new"]
+opaque Native.clientNew (config : @& String) : IO (Except String Client)
+
+/-- A client from a configuration in JSON, or a refusal in JSON. Throws when the native library cannot
+be used. -/
+def clientNew (config : String) : IO (Except String Client) := do
+  discard abiVersion
+  Native.clientNew config
+
+/-- Sends requests, all at once, and waits for what becomes of them. `0` milliseconds and `2 ^ 32 - 1`
+retries stand for those of the client and no deadline. Flags: 1 for at most once, 2 for the payload
+alone in one frame. -/
+@[extern "lean_oracle_ffi_client_call"]
+opaque clientCall (client : @& Client) (requests : @& Array Request) (timeoutMs deadlineMs : UInt64)
+    (retries : UInt32) (flags : UInt8) (cancel : @& Option Cancel) :
+    IO (Array (Except CallFailure Reply))
+
+/-- What a client has done, as JSON. -/
+@[extern "lean_oracle_ffi_client_metrics"]
+opaque clientMetrics (client : @& Client) : IO String
+
+/-- Closes a client: what is under way ends as closed. Any thread may do so, more than once. -/
+@[extern "lean_oracle_ffi_client_close"]
+opaque clientClose (client : @& Client) : IO Unit
+
+/-- `payloadConvert`, without the check. -/
+@[extern "lean_oracle_ffi_payload_convert"]
+opaque Native.payloadConvert (payload : @& ByteArray) (source target : @& String)
+    (msgpackFrom protobufFrom : UInt64) : IO (Except String (String × ByteArray))
+
+/-- Writes a payload of one content type in another; `""` for the one that fits the size. Returns it
+with its content type, or a refusal in JSON. Throws when the native library cannot be used. -/
+def payloadConvert (payload : ByteArray) (source target : String)
+    (msgpackFrom protobufFrom : UInt64) : IO (Except String (String × ByteArray)) := do
+  discard abiVersion
+  Native.payloadConvert payload source target msgpackFrom protobufFrom
+
 end LeanOracle.FFI

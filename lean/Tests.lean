@@ -9,6 +9,7 @@ import Tests.Harness
 import Tests.Malformed
 import Tests.Matrices
 import Tests.TorchLean
+import Tests.Transport
 
 /-!
 # Run-time tests
@@ -905,7 +906,7 @@ def groups : List (String × TestM Unit) :=
     ("expressions", expressionTests), ("questions", questionTests), ("batches", batchTests),
     ("jobs", jobTests), ("kinds", kindTests), ("torchlean", torchLeanTests),
     ("compat", TorchLean.compatTests), ("cache", cacheTests), ("certificates", certifyTests),
-    ("panics", panicTests)]
+    ("transport", Transport.transportTests), ("panics", panicTests)]
 
 end Tests
 

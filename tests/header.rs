@@ -10,6 +10,7 @@ fn the_committed_header_is_current() {
     cbindgen::Builder::new()
         .with_config(config)
         .with_src(format!("{root}/src/capi/mod.rs"))
+        .with_src(format!("{root}/src/capi/transport.rs"))
         .generate()
         .expect("src/capi is what cbindgen reads")
         .write(&mut made);
@@ -20,8 +21,9 @@ fn the_committed_header_is_current() {
     }
     let committed = std::fs::read_to_string(&path).expect("include/lean_oracle.h");
     assert!(made == committed, "run LEAN_ORACLE_BLESS=1 cargo test --release --test header");
-    for export in ["abi_version", "call_json", "unary", "unary_f64", "function_index", "cache_resize", "free"]
-    {
+    let exports =
+        ["abi_version", "call_json", "unary", "unary_f64", "function_index", "cache_resize", "free"];
+    for export in exports.into_iter().chain(["client_new", "client_call", "client_close", "reply_free"]) {
         assert!(made.contains(&format!("lean_oracle_{export}(")), "{export} is missing");
     }
 }

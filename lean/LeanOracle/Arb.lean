@@ -56,6 +56,16 @@ inductive ErrorCode where
   | budget
   /-- The request was cancelled. -/
   | cancelled
+  /-- A message or a part of it is larger than allowed. -/
+  | tooLarge
+  /-- The other side may not connect, or did not prove who it is. -/
+  | unauthorized
+  /-- Nobody could be reached who would answer. -/
+  | unreachable
+  /-- The server has too much to do; the request may be repeated later. -/
+  | busy
+  /-- A message of a version that the other side does not speak. -/
+  | unsupportedVersion
   deriving Repr, Inhabited, DecidableEq
 
 namespace ErrorCode
@@ -63,7 +73,8 @@ namespace ErrorCode
 /-- Every code. -/
 def all : List ErrorCode :=
   [parse, badNumber, reversed, unknownFunction, domain, pole, precisionCap, exponentLimit,
-    badRequest, internal, timeout, budget, cancelled]
+    badRequest, internal, timeout, budget, cancelled, tooLarge, unauthorized, unreachable, busy,
+    unsupportedVersion]
 
 /-- The stable text form. -/
 protected def toString : ErrorCode → String
@@ -80,6 +91,11 @@ protected def toString : ErrorCode → String
   | timeout => "timeout"
   | budget => "budget"
   | cancelled => "cancelled"
+  | tooLarge => "too_large"
+  | unauthorized => "unauthorized"
+  | unreachable => "unreachable"
+  | busy => "busy"
+  | unsupportedVersion => "unsupported_version"
 
 instance : ToString ErrorCode := ⟨ErrorCode.toString⟩
 

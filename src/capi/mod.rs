@@ -1,10 +1,15 @@
-//! The C ABI: the only exported unsafe surface. `include/lean_oracle.h` is generated from this file.
+//! The C ABI: the only exported unsafe surface. `include/lean_oracle.h` is generated from this file and
+//! those beside it.
 //!
 //! Conventions: functions return 0 or the number of a [`Code`]; outputs are the last parameters and are
 //! always written when they are not NULL; every buffer that is handed out is given back to
 //! [`lean_oracle_free`]; any function may be called from any thread at any time; no panic leaves.
 
 #![allow(unsafe_code)]
+
+mod transport;
+
+pub use transport::*;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

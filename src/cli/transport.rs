@@ -8,7 +8,7 @@ use clap::Args;
 use lean_oracle::oracle;
 use lean_oracle::transport::broker::{Broker, BrokerConfig, STATUS, serve_metrics};
 use lean_oracle::transport::client::{CallError, CallOptions, Client, ClientConfig};
-use lean_oracle::transport::curve::{Keys, Public, key_files, read_allowed, read_public};
+use lean_oracle::transport::curve::{Keys, key_files, read_allowed};
 use lean_oracle::transport::format::Format;
 use lean_oracle::transport::hub::{ClientSecurity, HubLimits, ServerSecurity};
 use lean_oracle::transport::message::Body;
@@ -22,24 +22,16 @@ use lean_oracle::{Code, Error, Result};
 struct Own {
     /// Our secret key: a file of `lean-oracle keygen`. Else LEAN_ORACLE_SECRET_KEY, if it is set.
     #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
+    key: Option<String>,
     /// Do without CURVE on other addresses than loopback.
     #[arg(long)]
     plaintext: bool,
 }
 
 impl Own {
-    fn keys(&self) -> Result<Option<Keys>> {
-        match (&self.key, std::env::var("LEAN_ORACLE_SECRET_KEY")) {
-            (Some(file), _) => Keys::read(file).map(Some),
-            (None, Ok(text)) => Keys::parse(text.trim()).map(Some),
-            (None, Err(_)) => Ok(None),
-        }
-    }
-
     /// For those who listen: CURVE as soon as there is a key.
     fn server(&self, allow: Option<&Path>) -> Result<ServerSecurity> {
-        match (self.keys()?, allow) {
+        match (Keys::given(self.key.as_deref())?, allow) {
             (Some(keys), allow) => {
                 Ok(ServerSecurity::Curve { keys, allowed: allow.map(read_allowed).transpose()? })
             }
@@ -53,13 +45,7 @@ impl Own {
     /// For those who connect: CURVE as soon as the server's key is known, with a key made for the occasion
     /// if there is none.
     fn client(&self, server: Option<&str>) -> Result<ClientSecurity> {
-        let given = server.map(str::to_string).or_else(|| std::env::var("LEAN_ORACLE_SERVER_KEY").ok());
-        let Some(given) = given else { return Ok(ClientSecurity::Plain { anywhere: self.plaintext }) };
-        let server = match Public::parse(given.trim()) {
-            Ok(key) => key,
-            Err(_) => read_public(Path::new(&given))?,
-        };
-        Ok(ClientSecurity::Curve { keys: self.keys()?.unwrap_or_else(Keys::generate), server })
+        ClientSecurity::choose(self.key.as_deref(), server, self.plaintext)
     }
 }
 

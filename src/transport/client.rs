@@ -10,13 +10,15 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mio::Waker;
+use serde::Deserialize;
 
 use super::hub::{ClientSecurity, ConnId, Event, Hub, HubLimits};
 use super::message::{Body, Refusal, Reply, Request};
@@ -63,6 +65,46 @@ impl ClientConfig {
     }
 }
 
+/// A configuration as JSON; what is absent is as in [`ClientConfig::new`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsonConfig {
+    endpoint: String,
+    timeout_ms: Option<u64>,
+    retries: Option<u32>,
+    backoff_ms: Option<u64>,
+    in_flight: Option<usize>,
+    linger_ms: Option<u64>,
+    max_message_bytes: Option<usize>,
+    key: Option<String>,
+    server_key: Option<String>,
+    #[serde(default)]
+    plaintext: bool,
+}
+
+impl ClientConfig {
+    /// Reads a JSON object: `endpoint`, and, each optional, `timeout_ms`, `retries`, `backoff_ms`,
+    /// `in_flight`, `linger_ms`, `max_message_bytes`, and what [`ClientSecurity::choose`] takes: `key`,
+    /// `server_key`, `plaintext`. Other keys are refused.
+    pub fn from_json(json: &[u8]) -> Result<Self> {
+        let c: JsonConfig = serde_json::from_slice(json).map_err(|e| {
+            let code = if e.is_data() { Code::BadRequest } else { Code::Parse };
+            Error::new(code, format!("the configuration of a client: {e}")).at("config")
+        })?;
+        let mut config = ClientConfig::new(Endpoint::parse(&c.endpoint)?);
+        config.security = ClientSecurity::choose(c.key.as_deref(), c.server_key.as_deref(), c.plaintext)?;
+        config.retries = c.retries.unwrap_or(config.retries);
+        config.in_flight = c.in_flight.unwrap_or(config.in_flight);
+        config.timeout = c.timeout_ms.map_or(config.timeout, Duration::from_millis);
+        config.backoff = c.backoff_ms.map_or(config.backoff, Duration::from_millis);
+        config.linger = c.linger_ms.map_or(config.linger, Duration::from_millis);
+        if let Some(most) = c.max_message_bytes {
+            config.limits.received.message = most;
+        }
+        Ok(config)
+    }
+}
+
 /// What is special about one request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CallOptions {
@@ -87,8 +129,10 @@ pub enum CallError {
     Server(Refusal),
     /// The answer cannot be read.
     Decode(String),
-    /// The request was cancelled, or the client closed.
+    /// The request was cancelled.
     Cancelled,
+    /// The client was closed, before the request or while it was under way.
+    Closed,
     /// The request was not sent: it is not well-formed, or there are too many.
     Request(Error),
 }
@@ -101,7 +145,7 @@ impl CallError {
             CallError::Unreachable(_) => Code::Unreachable,
             CallError::Server(refusal) => Code::of_name(&refusal.code).unwrap_or(Code::Internal),
             CallError::Decode(_) => Code::Parse,
-            CallError::Cancelled => Code::Cancelled,
+            CallError::Cancelled | CallError::Closed => Code::Cancelled,
             CallError::Request(e) => e.code,
         }
     }
@@ -115,6 +159,7 @@ impl fmt::Display for CallError {
             CallError::Server(r) => write!(f, "the server refused: {}: {}", r.code, r.message),
             CallError::Decode(m) => write!(f, "the answer cannot be read: {m}"),
             CallError::Cancelled => write!(f, "cancelled"),
+            CallError::Closed => write!(f, "the client is closed"),
             CallError::Request(e) => write!(f, "{e}"),
         }
     }
@@ -204,7 +249,7 @@ pub struct Client {
     metrics: Arc<ClientMetrics>,
     next: Counter,
     in_flight: usize,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// A request under way. Dropping it cancels the request.
@@ -216,24 +261,49 @@ pub struct Pending {
     finished: bool,
 }
 
+/// How often a flag is looked at by those who wait.
+const FLAG_PERIOD: Duration = Duration::from_millis(5);
+
 impl Pending {
-    fn finish(&mut self) -> Outcome<Answer> {
-        let outcome = self.done.recv().unwrap_or(Err(CallError::Cancelled));
+    fn finish(&mut self, cancel: Option<&AtomicBool>) -> Outcome<Answer> {
+        // A channel that is closed without an answer means that the client's thread is gone.
+        let closed = Err(CallError::Closed);
+        let outcome = loop {
+            let Some(flag) = cancel else { break self.done.recv().unwrap_or(closed) };
+            match self.done.recv_timeout(FLAG_PERIOD) {
+                Ok(outcome) => break outcome,
+                Err(RecvTimeoutError::Disconnected) => break closed,
+                Err(RecvTimeoutError::Timeout) if flag.load(Ordering::Relaxed) => {
+                    self.canceller()();
+                    break self.done.recv().unwrap_or(closed);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        };
         self.finished = true;
         outcome
     }
 
-    /// Waits for what becomes of it, which takes no longer than its timeouts or its deadline.
-    pub fn wait(mut self) -> Outcome<Body> {
-        match self.finish()? {
+    /// Waits for what becomes of it, which takes no longer than its timeouts or its deadline. An answer
+    /// to raw frames must be one frame, which is taken for JSON.
+    pub fn wait(self) -> Outcome<Body> {
+        self.wait_unless(None)
+    }
+
+    /// As [`Pending::wait`], and cancels the request soon after the flag is set.
+    pub fn wait_unless(mut self, cancel: Option<&AtomicBool>) -> Outcome<Body> {
+        match self.finish(cancel)? {
             Answer::Body(body) => Ok(body),
-            Answer::Raw(_) => Err(CallError::Decode("frames came where an envelope was expected".into())),
+            Answer::Raw(mut frames) if frames.len() == 1 => Ok(Body::json(frames.swap_remove(0))),
+            Answer::Raw(frames) => {
+                Err(CallError::Decode(format!("{} frames came where one was expected", frames.len())))
+            }
         }
     }
 
     /// Waits for the frames that answer raw ones.
     fn wait_raw(mut self) -> Outcome<Message> {
-        match self.finish()? {
+        match self.finish(None)? {
             Answer::Raw(frames) => Ok(frames),
             Answer::Body(body) => Ok(vec![body.payload]),
         }
@@ -294,7 +364,8 @@ impl Client {
             });
         });
         let thread =
-            Some(thread.map_err(|e| Error::new(Code::Internal, format!("no thread can be started: {e}")))?);
+            thread.map_err(|e| Error::new(Code::Internal, format!("no thread can be started: {e}")))?;
+        let thread = Mutex::new(Some(thread));
         Ok(Client { commands, waker, metrics, next: Counter::default(), in_flight, thread })
     }
 
@@ -320,24 +391,56 @@ impl Client {
         questions: impl IntoIterator<Item = (String, Body)>,
         options: CallOptions,
     ) -> Vec<Outcome<Body>> {
+        self.pipeline(questions, |(op, body)| self.start(&op, body, options), None)
+    }
+
+    /// Starts many requests, one after the other, and waits for all; no more are under way at a time than
+    /// the configuration allows. Once the flag is set, those under way are cancelled and no more started.
+    pub fn pipeline<T>(
+        &self,
+        questions: impl IntoIterator<Item = T>,
+        start: impl Fn(T) -> Outcome<Pending>,
+        cancel: Option<&AtomicBool>,
+    ) -> Vec<Outcome<Body>> {
         let mut done = Vec::new();
         let mut waiting: VecDeque<Outcome<Pending>> = VecDeque::new();
-        for (op, body) in questions {
+        let wait = |p: Outcome<Pending>| p.and_then(|p| p.wait_unless(cancel));
+        for question in questions {
             if waiting.len() >= (self.in_flight / 2).max(1)
                 && let Some(first) = waiting.pop_front()
             {
-                done.push(first.and_then(Pending::wait));
+                done.push(wait(first));
             }
-            waiting.push_back(self.start(&op, body, options));
+            waiting.push_back(match cancel {
+                Some(flag) if flag.load(Ordering::Relaxed) => Err(CallError::Cancelled),
+                _ => start(question),
+            });
         }
-        done.extend(waiting.into_iter().map(|p| p.and_then(Pending::wait)));
+        done.extend(waiting.into_iter().map(wait));
         done
     }
 
     /// Sends frames as they are, as a REQ socket would, each attempt over a connection of its own, and
     /// returns the frames of the answer. For servers that do not speak our envelope.
     pub fn call_raw(&self, frames: Message, options: CallOptions) -> Outcome<Message> {
-        self.begin(Ask::Raw(frames), options)?.wait_raw()
+        self.start_raw(frames, options)?.wait_raw()
+    }
+
+    /// Sends frames as [`Client::call_raw`] does.
+    pub fn start_raw(&self, frames: Message, options: CallOptions) -> Outcome<Pending> {
+        self.begin(Ask::Raw(frames), options)
+    }
+
+    /// Ends what is under way with [`CallError::Closed`], waits up to `linger` until what was sent has left,
+    /// and closes the sockets. Any thread may do so, also more than once.
+    pub fn close(&self) {
+        let _ = self.commands.send(Command::Close);
+        let _ = self.waker.wake();
+        // Whoever comes second waits until the first is done.
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = thread.take() {
+            let _ = thread.join();
+        }
     }
 
     /// Whether somebody answers: a JSON object that says how the server is.
@@ -355,7 +458,11 @@ impl Client {
         self.metrics.requests.add(1);
         self.metrics.in_flight.add(1);
         let command = Command::Call { id, ask, options, begun: Instant::now(), done };
-        self.commands.send(command).map_err(|_| CallError::Cancelled)?;
+        if self.commands.send(command).is_err() {
+            self.metrics.in_flight.sub(1);
+            self.metrics.failed.add(1);
+            return Err(CallError::Closed);
+        }
         let _ = self.waker.wake();
         let (commands, waker) = (self.commands.clone(), self.waker.clone());
         Ok(Pending { id, done: result, commands, waker, finished: false })
@@ -364,11 +471,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        let _ = self.commands.send(Command::Close);
-        let _ = self.waker.wake();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.close();
     }
 }
 
@@ -449,7 +552,15 @@ impl Io {
         }
         let calls: Vec<u64> = self.calls.keys().copied().collect();
         for id in calls {
-            self.finish(id, Err(CallError::Cancelled));
+            self.finish(id, Err(CallError::Closed));
+        }
+        // What came after the order to close.
+        while let Ok(command) = self.received.try_recv() {
+            if let Command::Call { done, .. } = command {
+                self.metrics.in_flight.sub(1);
+                self.metrics.failed.add(1);
+                let _ = done.try_send(Err(CallError::Closed));
+            }
         }
     }
 

@@ -67,6 +67,21 @@ impl Keys {
         z85_decode(secret).map(|s| Self::of(s.into()))
     }
 
+    /// Those of a key file if there is one of this name, else of a secret key of 40 characters of Z85.
+    /// Where nothing is given, LEAN_ORACLE_SECRET_KEY is taken for such a key, if it is set.
+    pub fn given(text: Option<&str>) -> Result<Option<Self>> {
+        match (text, std::env::var("LEAN_ORACLE_SECRET_KEY")) {
+            (Some(text), _) if Path::new(text).exists() => Self::read(Path::new(text)).map(Some),
+            // Not told what it is: it may be a secret.
+            (Some(text), _) => Self::parse(text).map(Some).map_err(|_| {
+                Error::new(Code::BadRequest, "the secret key is neither a file nor 40 characters of Z85")
+                    .at("key")
+            }),
+            (None, Ok(text)) => Self::parse(text.trim()).map(Some),
+            (None, Err(_)) => Ok(None),
+        }
+    }
+
     /// The secret key as Z85, for a key file.
     pub fn secret_text(&self) -> String {
         z85_encode(&self.secret.to_bytes())

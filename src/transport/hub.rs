@@ -53,6 +53,19 @@ pub enum ClientSecurity {
     },
 }
 
+impl ClientSecurity {
+    /// CURVE as soon as the server's public key is known: `server`, or LEAN_ORACLE_SERVER_KEY, a key file or
+    /// a key. Our own keys are [`Keys::given`], or made for the occasion. Without a key of the server
+    /// nothing is sealed, and `plaintext` says whether that may leave the machine.
+    pub fn choose(key: Option<&str>, server: Option<&str>, plaintext: bool) -> Result<Self> {
+        let server = server.map(str::to_string).or_else(|| std::env::var("LEAN_ORACLE_SERVER_KEY").ok());
+        let Some(server) = server else { return Ok(ClientSecurity::Plain { anywhere: plaintext }) };
+        let file = std::path::Path::new(&server);
+        let server = if file.exists() { curve::read_public(file)? } else { Public::parse(server.trim())? };
+        Ok(ClientSecurity::Curve { keys: Keys::given(key)?.unwrap_or_else(Keys::generate), server })
+    }
+}
+
 /// A connection of a hub. Never used again for another one.
 pub type ConnId = usize;
 

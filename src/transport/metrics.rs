@@ -104,7 +104,8 @@ impl Report<'_> {
         out
     }
 
-    /// As a JSON object: each counter, and the median and the 99th percentile of the durations.
+    /// As a JSON object: each counter; bounds of the median and the 99th percentile of the durations, or
+    /// null; their number and sum; and of how many microseconds at most how many of them were.
     pub fn json(&self) -> serde_json::Value {
         let mut object = serde_json::Map::new();
         for (name, _, _, n) in &self.counters {
@@ -115,6 +116,18 @@ impl Report<'_> {
             let bound = histogram.quantile(q).filter(|s| s.is_finite());
             object.insert(format!("{name}_{label}"), bound.map_or(serde_json::Value::Null, Into::into));
         }
+        let (mut count, mut buckets) = (0, serde_json::Map::new());
+        for (k, n) in histogram.buckets.iter().map(|n| n.load(Ordering::Relaxed)).enumerate() {
+            count += n;
+            if n > 0 {
+                let end = if k == 27 { "inf".to_string() } else { (1u64 << k).to_string() };
+                buckets.insert(end, n.into());
+            }
+        }
+        let micros = histogram.micros.load(Ordering::Relaxed);
+        object.insert(format!("{name}_count"), count.into());
+        object.insert(format!("{name}_sum"), (micros as f64 / 1e6).into());
+        object.insert(format!("{name}_buckets_micros"), buckets.into());
         object.into()
     }
 }
@@ -135,6 +148,12 @@ mod tests {
         assert_eq!(h.quantile(1.0), Some(f64::INFINITY));
         let counters = vec![("requests_total", "Requests.", false, 8)];
         let report = Report { prefix: "x", counters, latency: ("seconds", "Durations.", &h) };
+        let json = report.json();
+        let expected = [("1", 2), ("2", 1), ("4", 1), ("1024", 2), ("2048", 1), ("inf", 1)];
+        let buckets = json["seconds_buckets_micros"].as_object().expect("an object");
+        assert_eq!(buckets.len(), expected.len());
+        assert!(expected.iter().all(|(end, n)| buckets[*end] == *n), "{json}");
+        assert!(json["seconds_count"] == 8 && json["seconds_sum"] == 10000.003055, "{json}");
         let text = report.prometheus();
         assert!(text.contains("x_requests_total 8\n") && text.contains("x_seconds_count 8\n"), "{text}");
         assert!(text.contains("x_seconds_bucket{le=\"0.001024\"} 6\n") && text.contains("le=\"+Inf\"} 8\n"));

@@ -1,6 +1,7 @@
 //! What comes back: the REPL's JSON shapes, the outcome of one check and its verdict.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 /// A place in the user's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -38,6 +39,14 @@ pub struct Message {
     pub end_pos: Option<Pos>,
     /// The text.
     pub data: String,
+}
+
+impl Message {
+    /// Whether this is the warning that a declaration uses `sorry` (its quotes differ between versions).
+    pub(crate) fn is_sorry_warning(&self) -> bool {
+        let texts = ["declaration uses `sorry`", "declaration uses 'sorry'"];
+        self.severity == Severity::Warning && texts.iter().any(|text| self.data.contains(text))
+    }
 }
 
 /// A `sorry` in the text.
@@ -93,9 +102,35 @@ pub struct CommandResponse {
     /// The tactics, when they were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tactics: Vec<Tactic>,
-    /// The information trees, when they were asked for.
+    /// The information trees, when they were asked for: JSON on one line, as deep as Lean makes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub infotree: Option<serde_json::Value>,
+    pub infotree: Option<Json>,
+}
+
+/// JSON that is passed on unread.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Json(pub Box<RawValue>);
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Json) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+/// JSON without the white space between its parts.
+pub(crate) fn compact(json: &RawValue) -> Json {
+    let mut text = String::with_capacity(json.get().len());
+    let (mut inside, mut escaped) = (false, false);
+    for c in json.get().chars() {
+        if inside || !c.is_ascii_whitespace() {
+            text.push(c);
+        }
+        inside ^= c == '"' && !escaped;
+        escaped = inside && c == '\\' && !escaped;
+    }
+    // What is left is still JSON; if it were not, the original is.
+    Json(RawValue::from_string(text).unwrap_or_else(|_| json.to_owned()))
 }
 
 impl CommandResponse {
@@ -104,8 +139,7 @@ impl CommandResponse {
         self.messages.iter().any(|m| m.severity == Severity::Error)
     }
 
-    /// Whether Lean reports a `sorry`, in its list or by the warning about the declaration (whose quotes
-    /// differ between versions).
+    /// Whether Lean reports a `sorry`, in its list or by the warning about the declaration.
     pub fn has_sorry(&self) -> bool {
         let warned = |m: &Message| {
             m.severity == Severity::Warning
@@ -117,7 +151,7 @@ impl CommandResponse {
 }
 
 /// What the engine answered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Reply {
     /// The REPL refused the command as a whole.
@@ -127,6 +161,19 @@ pub enum Reply {
     },
     /// The text was elaborated; what is wrong with it is among the messages.
     Response(CommandResponse),
+}
+
+impl Reply {
+    /// The reason of a refusal, or the first error.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Reply::ReplError { message } => message.clone(),
+            Reply::Response(response) => {
+                let error = response.messages.iter().find(|m| m.severity == Severity::Error);
+                error.map_or_else(String::new, |m| m.data.clone())
+            }
+        }
+    }
 }
 
 /// Why there is no answer. The snippet's own mistakes are not among these: they are messages.
@@ -144,6 +191,11 @@ pub enum Failure {
     Busy {
         /// How long this snippet waited, in seconds.
         waited: f64,
+    },
+    /// The text used more processor time than allowed; its process was ended. Not tried again.
+    CpuLimit {
+        /// The processor time that was allowed.
+        seconds: f64,
     },
     /// The process ended in the middle, twice.
     Crashed {
@@ -187,6 +239,9 @@ impl std::fmt::Display for Failure {
                 let what = if *header { "header command" } else { "command" };
                 write!(f, "Lean REPL {what} timed out in {seconds:?} seconds")
             }
+            Failure::CpuLimit { seconds } => {
+                write!(f, "Lean REPL command timed out: more than {seconds:?} seconds of processor time")
+            }
             Failure::Busy { waited } => write!(f, "No available REPLs (waited {waited:.1} seconds)"),
             Failure::Crashed { reason, stderr } => write!(f, "Lean REPL crashed: {reason}{}", tail(stderr)),
             Failure::OutOfMemory { reason, stderr } => {
@@ -204,7 +259,8 @@ impl std::fmt::Display for Failure {
 /// The axioms behind what a snippet declares.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Audit {
-    /// Everything that the snippet declares and that is a theorem.
+    /// The theorems that the snippet declares, and whatever else it declares that rests on more than the
+    /// standard axioms or is unsafe.
     pub theorems: Vec<TheoremAudit>,
     /// Why the list may be incomplete or wrong; `None` when it is neither. With a problem the verdict is
     /// never [`Verdict::Valid`].
@@ -212,11 +268,13 @@ pub struct Audit {
     pub problem: Option<String>,
 }
 
-/// What one theorem rests on.
+/// What one declaration rests on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TheoremAudit {
     /// Its full name.
     pub name: String,
+    /// `theorem`, `def`, `axiom`, `opaque`, `inductive` and so on.
+    pub kind: String,
     /// The axioms it depends on, sorted.
     pub axioms: Vec<String>,
     /// Whether it depends on `sorryAx`.
@@ -231,6 +289,11 @@ pub struct TheoremAudit {
 impl Audit {
     /// The axioms that Lean's own library uses and that are allowed.
     pub const STANDARD: [&str; 3] = ["propext", "Classical.choice", "Quot.sound"];
+
+    /// An audit that could not be made.
+    pub(crate) fn without(problem: String) -> Audit {
+        Audit { theorems: Vec::new(), problem: Some(problem) }
+    }
 }
 
 /// How the check went, beside its answer.
@@ -310,7 +373,7 @@ impl Outcome {
     /// audit if there is one, is valid.
     pub fn verdict(&self) -> Verdict {
         let response = match &self.result {
-            Err(Failure::Timeout { .. }) => return Verdict::Timeout,
+            Err(Failure::Timeout { .. } | Failure::CpuLimit { .. }) => return Verdict::Timeout,
             Err(_) => return Verdict::ServerError,
             Ok(Reply::ReplError { .. }) => return Verdict::ReplError,
             Ok(Reply::Response(response)) => response,

@@ -16,13 +16,26 @@
 //! promise is in docs/repl.md.
 
 mod answer;
+mod audit;
+mod community;
+mod config;
+mod engine;
+pub mod header;
+mod lean;
+mod monitor;
 mod pool;
+mod process;
+mod session;
 
 pub use answer::{
-    Audit, CommandResponse, Diagnostics, Failure, Message, Outcome, Pos, Reply, Severity, Sorry, Tactic,
-    TheoremAudit, Verdict,
+    Audit, CommandResponse, Diagnostics, Failure, Json, Message, Outcome, Pos, Reply, Severity, Sorry,
+    Tactic, TheoremAudit, Verdict,
 };
-pub use pool::{
-    CheckOptions, EngineConfig, FailureRecord, HeaderStatus, Imports, Infotree, Pool, PoolConfig, PoolStatus,
-    Snippet, detect_engine,
+pub use community::{ProofStep, Report, Request, Response, parse};
+pub use config::{
+    CheckOptions, EngineConfig, FailureRecord, HeaderStatus, Imports, Infotree, PoolConfig, PoolStatus,
+    Snippet,
 };
+pub use engine::detect_engine;
+pub use pool::Pool;
+pub use session::Session;

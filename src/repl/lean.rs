@@ -1,0 +1,319 @@
+//! The engine that needs nothing but `lean`: a process for each snippet, fed through standard input, with
+//! messages as JSON. Where the toolchain can save the state after a header (`--incr-header-save`), that is
+//! done once for each header and loaded for each snippet.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Instant;
+
+use futures_util::future::BoxFuture;
+use serde::Deserialize;
+use tokio::sync::OnceCell;
+
+use super::engine::{Answer, Setup, Worker, within};
+use super::header::Split;
+use super::monitor::Usage;
+use super::process::{Ending, Process, ReadError, locked};
+use super::{
+    Audit, CheckOptions, CommandResponse, Failure, Message, Pos, Reply, Severity, Sorry, audit, community,
+};
+
+/// The saved headers of a pool.
+#[derive(Default)]
+pub(crate) struct Snapshots {
+    /// Whether this `lean` can save headers.
+    supported: OnceCell<bool>,
+    saved: Mutex<HashMap<String, Weak<OnceCell<Snapshot>>>>,
+    next: AtomicU64,
+}
+
+/// The saved state after a header, if there is one. The files go with it.
+struct Snapshot(Option<PathBuf>);
+
+impl Snapshot {
+    fn deps(file: &Path) -> PathBuf {
+        let mut name = file.as_os_str().to_owned();
+        name.push(".deps");
+        name.into()
+    }
+
+    /// Whether it is still right: the `.olean` files that it was made from are older than it.
+    fn fresh(&self) -> bool {
+        #[derive(Deserialize)]
+        struct Dependency {
+            olean: PathBuf,
+        }
+        let Some(file) = &self.0 else { return true };
+        let modified = |path: &Path| std::fs::metadata(path).and_then(|data| data.modified());
+        let check = || {
+            let made = modified(file).ok()?;
+            let deps: Vec<Dependency> =
+                serde_json::from_slice(&std::fs::read(Snapshot::deps(file)).ok()?).ok()?;
+            Some(deps.iter().all(|dep| modified(&dep.olean).is_ok_and(|time| time < made)))
+        };
+        check().unwrap_or(false)
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        if let Some(file) = &self.0 {
+            let _ = std::fs::remove_file(Snapshot::deps(file));
+            let _ = std::fs::remove_file(file);
+        }
+    }
+}
+
+/// One place for `lean` processes.
+pub(crate) struct Lean {
+    setup: Setup,
+    snapshot: Option<Arc<OnceCell<Snapshot>>>,
+    process: Option<Process>,
+    uuid: String,
+    /// The `.ilean` of the last text that was checked: what it declares.
+    pub declared: Option<Vec<u8>>,
+}
+
+/// What one run of `lean` gave.
+pub(crate) struct Run {
+    pub messages: Vec<Message>,
+    /// Whether Lean reached the end of the text and found no error.
+    pub clean: bool,
+}
+
+/// A message as `lean --json` writes it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    severity: Severity,
+    pos: Pos,
+    end_pos: Option<Pos>,
+    data: String,
+    #[serde(default)]
+    caption: String,
+    #[serde(default)]
+    is_silent: bool,
+}
+
+impl Lean {
+    pub fn new(setup: &Setup) -> Lean {
+        let uuid = uuid::Uuid::new_v4().to_string();
+        Lean { setup: setup.clone(), snapshot: None, process: None, uuid, declared: None }
+    }
+
+    fn command(&self) -> Result<(Vec<String>, PathBuf), Failure> {
+        let none = || Failure::Refused { reason: "it is not known how to run `lean` in this project".into() };
+        self.setup.engine.lean().ok_or_else(none)
+    }
+
+    /// A name for a file of this pool.
+    pub fn file(&self, kind: &str) -> PathBuf {
+        let number = self.setup.snapshots.next.fetch_add(1, Relaxed);
+        self.setup.monitor.directory.join(format!("{number}.{kind}"))
+    }
+
+    /// Runs `lean` over a text; also fetches what it writes to `ilean` at the very end of an errorless text.
+    pub async fn run(&mut self, text: &str, more: &[String], ilean: &Path) -> Result<Run, Failure> {
+        let (mut argv, dir) = self.command()?;
+        argv.extend(["--json".into(), "--stdin".into(), "-i".into(), ilean.display().to_string()]);
+        let process = self.process.insert(self.setup.start(&argv, more, &dir)?);
+        self.uuid.clone_from(&process.uuid);
+        // It reads all before it does anything; when it ends earlier its status says why.
+        let _ = process.write(text.as_bytes()).await;
+        process.close_stdin();
+        let mut messages: Vec<Message> = Vec::new();
+        let mut left = self.setup.max_answer;
+        let error = loop {
+            let line = match process.line(left).await {
+                Ok(line) => line,
+                Err(error) => break error,
+            };
+            left -= line.len();
+            // A line that is no message may have swallowed a part of one.
+            let line: Line = serde_json::from_slice(&line).map_err(|e| {
+                let begin: String = String::from_utf8_lossy(&line).chars().take(200).collect();
+                let reason = format!("a line of its output is no message ({e}): {begin}");
+                Failure::Protocol { reason, stderr: process.stderr() }
+            })?;
+            let caption =
+                if line.caption.is_empty() { String::new() } else { format!("{}:\n", line.caption) };
+            if !(line.is_silent && line.severity != Severity::Error) {
+                messages.push(Message {
+                    severity: line.severity,
+                    pos: line.pos,
+                    end_pos: line.end_pos,
+                    data: caption + line.data.trim_end(),
+                });
+            }
+        };
+        let (ending, stderr) = match error {
+            ReadError::Closed => process.end().await,
+            long => return Err(self.setup.failure(process, long).await),
+        };
+        let errors = messages.iter().any(|m| m.severity == Severity::Error);
+        match ending {
+            Ending { code: Some(0), .. } if !errors && ilean.is_file() => Ok(Run { messages, clean: true }),
+            Ending { code: Some(1), .. } if errors => Ok(Run { messages, clean: false }),
+            Ending { code: Some(0), .. } => {
+                Err(Failure::Crashed { reason: "lean ended before the end of the text".into(), stderr })
+            }
+            _ => Err(self.setup.failure(process, error).await),
+        }
+    }
+
+    /// Where the header's state is saved, saving it if nobody has yet. Without a snapshot everything works,
+    /// only slower.
+    async fn save(&mut self, split: &Split) -> Result<(), Failure> {
+        if !self.supported().await? {
+            return Ok(());
+        }
+        let header = split.header();
+        let snapshots = self.setup.snapshots.clone();
+        // Once more if it has become old since it was made, by whoever comes first.
+        for _ in 0..2 {
+            let cell = {
+                let mut saved = locked(&snapshots.saved);
+                saved.retain(|_, cell| cell.strong_count() > 0);
+                let cell = saved.get(&header).and_then(Weak::upgrade).unwrap_or_default();
+                saved.insert(header.clone(), Arc::downgrade(&cell));
+                cell
+            };
+            let made = cell
+                .get_or_try_init(async || {
+                    let (file, ilean) = (self.file("snapshot"), self.file("ilean"));
+                    // From here on the files go, whatever happens.
+                    let snapshot = Snapshot(Some(file.clone()));
+                    let save = [format!("--incr-header-save={}", file.display())];
+                    let run = self.run(&header, &save, &ilean).await;
+                    let _ = std::fs::remove_file(&ilean);
+                    let usable = run?.clean && file.is_file();
+                    Ok::<_, Failure>(if usable { snapshot } else { Snapshot(None) })
+                })
+                .await?;
+            if made.fresh() {
+                self.snapshot = Some(cell);
+                return Ok(());
+            }
+            let mut saved = locked(&snapshots.saved);
+            if saved.get(&header).is_some_and(|current| current.ptr_eq(&Arc::downgrade(&cell))) {
+                saved.remove(&header);
+            }
+        }
+        Ok(())
+    }
+
+    async fn supported(&self) -> Result<bool, Failure> {
+        let (argv, dir) = self.command()?;
+        let supported = self.setup.snapshots.supported.get_or_try_init(async || {
+            let mut process = self.setup.start(&argv, &["--help".into()], &dir)?;
+            process.close_stdin();
+            let mut found = false;
+            while let Ok(line) = process.line(1 << 20).await {
+                found |= String::from_utf8_lossy(&line).contains("--incr-header-save");
+            }
+            Ok::<_, Failure>(found)
+        });
+        supported.await.copied()
+    }
+
+    /// The argument that loads the header's state.
+    pub fn load_argument(&self) -> Vec<String> {
+        let file =
+            self.snapshot.as_ref().and_then(|cell| cell.get()).and_then(|snapshot| snapshot.0.as_ref());
+        file.map(|file| format!("--incr-load={}", file.display())).into_iter().collect()
+    }
+
+    async fn body(&mut self, code: &str, split: &Split, options: &CheckOptions) -> Result<Answer, Failure> {
+        let refuse = |what: &str| {
+            let reason = format!("{what} need leanprover-community/repl; this pool runs `lean` itself");
+            Err(Failure::Refused { reason })
+        };
+        if options.infotree.is_some() {
+            return refuse("information trees");
+        }
+        if options.all_tactics || options.root_goals {
+            return refuse("the goals of tactics");
+        }
+        // These hide the warning that `sorries` are read from. An audit sees them all the same.
+        if let Some(word) = ["warn.sorry", "guard_msgs"].iter().find(|word| code.contains(*word))
+            && !options.audit
+        {
+            let reason = format!("`{word}` can hide a `sorry` from the `lean` engine; ask for an audit");
+            return Err(Failure::Refused { reason });
+        }
+        let begin = Instant::now();
+        if self.snapshot.as_ref().and_then(|cell| cell.get()).is_some_and(|snapshot| !snapshot.fresh()) {
+            self.snapshot = None;
+        }
+        let ilean = self.file("ilean");
+        let run = self.run(&split.text(code, options.imports), &self.load_argument(), &ilean).await;
+        self.declared = std::fs::read(&ilean).ok();
+        let _ = std::fs::remove_file(&ilean);
+        let messages = run?.messages;
+        let sorries = sorries(&messages);
+        let reply = Reply::Response(CommandResponse { messages, sorries, ..CommandResponse::default() });
+        Ok(Answer { reply, time: begin.elapsed().as_secs_f64() })
+    }
+}
+
+/// A `sorry` for each declaration about which Lean warns. (Their goals are not in the warnings.)
+fn sorries(messages: &[Message]) -> Vec<Sorry> {
+    let warned = messages.iter().filter(|m| m.is_sorry_warning());
+    let sorry =
+        |m: &Message| Sorry { pos: Some(m.pos), end_pos: m.end_pos, goal: String::new(), proof_state: None };
+    warned.map(sorry).collect()
+}
+
+impl Worker for Lean {
+    fn load<'a>(
+        &'a mut self,
+        split: &'a Split,
+        options: &'a CheckOptions,
+    ) -> BoxFuture<'a, Result<Option<Reply>, Failure>> {
+        let work = async move {
+            // What is used once is not worth saving.
+            if options.reuse {
+                self.save(split).await?;
+            }
+            // A header that cannot be loaded is found again with the whole text, and said there.
+            Ok(None)
+        };
+        Box::pin(within(options.timeout, true, work))
+    }
+
+    fn check<'a>(
+        &'a mut self,
+        code: &'a str,
+        split: &'a Split,
+        options: &'a CheckOptions,
+    ) -> BoxFuture<'a, Result<Answer, Failure>> {
+        Box::pin(within(options.timeout, false, self.body(code, split, options)))
+    }
+
+    fn audit<'a>(
+        &'a mut self,
+        code: &'a str,
+        split: &'a Split,
+        options: &'a CheckOptions,
+    ) -> BoxFuture<'a, Audit> {
+        Box::pin(async move {
+            // Twice the time: once for the text, once for the text with the questions.
+            let work = within(2 * options.timeout, false, audit::audit(self, code, split, options));
+            work.await.unwrap_or_else(|failure| Audit::without(failure.to_string()))
+        })
+    }
+
+    fn usage(&self) -> Option<&Usage> {
+        self.process.as_ref().map(|process| &*process.usage)
+    }
+
+    fn uuid(&self) -> &str {
+        &self.uuid
+    }
+
+    fn conversation(&mut self) -> Option<&mut community::Community> {
+        None
+    }
+}

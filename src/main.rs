@@ -6,6 +6,8 @@ mod mlp;
 mod plot;
 #[path = "cli/question.rs"]
 mod question;
+#[path = "cli/repl.rs"]
+mod repl;
 #[path = "cli/request.rs"]
 mod request;
 #[path = "cli/serve.rs"]
@@ -70,6 +72,8 @@ enum Command {
     Keygen(transport::Keygen),
     /// Check Lean code for others over HTTP, with the interface of Kimina Lean Server.
     Serve(Box<serve::ServeArgs>),
+    /// Check Lean code: files, or what is typed, each text on its own.
+    Repl(repl::ReplArgs),
     /// Stand in for TorchLean's `arb_oracle.py`, flag for flag.
     Arb(Arb),
 }
@@ -180,6 +184,11 @@ fn main() -> ExitCode {
         Command::Call(a) => finish(guarded(|| transport::call(&a)), true),
         Command::Keygen(k) => finish(guarded(|| transport::keygen(&k)), false),
         Command::Serve(a) => finish(guarded(|| serve::serve(&a)), false),
+        Command::Repl(r) => match guarded(|| repl::run(&r)) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(e) => finish(Err(e), r.json),
+        },
         Command::Arb(a) => finish(guarded(|| arb(&a)), true),
     }
 }

@@ -163,7 +163,10 @@ fn main() -> ExitCode {
         }
         _ => a,
     });
-    let command = Cli::command().mut_subcommand("serve", serve::with_environment);
+    let mut command = Cli::command();
+    if std::env::args_os().nth(1).is_some_and(|a| a == "serve") {
+        command = command.mut_subcommand("serve", serve::with_environment);
+    }
     let cli = Cli::from_arg_matches(&command.get_matches_from(arguments)).unwrap_or_else(|e| e.exit());
     match cli.command {
         Command::Functions { markdown } => {

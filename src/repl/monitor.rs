@@ -137,7 +137,7 @@ impl Monitor {
                 }
                 let marks: Vec<String> = ended.drain(..).map(|uuid| format!("{mark}.{uuid}")).collect();
                 sweep(&marks);
-                sample(&locked(&watched), limits, sampled.elapsed());
+                sample(&watched, limits, sampled.elapsed());
                 sampled = Instant::now();
             }
             // The pool is gone: the shell does the rest.
@@ -184,12 +184,14 @@ struct Row {
 }
 
 /// Adds up what the watched processes use, and kills those beyond the limits.
-fn sample(watched: &HashMap<String, Arc<Usage>>, limits: Limits, since: Duration) {
-    if watched.is_empty() {
+fn sample(watched: &Mutex<HashMap<String, Arc<Usage>>>, limits: Limits, since: Duration) {
+    // Not locked while /proc is read, which may take a while.
+    let leaders: HashMap<u32, Arc<Usage>> =
+        locked(watched).values().map(|usage| (usage.leader, usage.clone())).collect();
+    if leaders.is_empty() {
         return;
     }
     let rows = table();
-    let leaders: HashMap<u32, &Arc<Usage>> = watched.values().map(|usage| (usage.leader, usage)).collect();
     let mut sums: HashMap<u32, (u64, u64)> = HashMap::new();
     for (pid, row) in &rows {
         // Its group says whose it is, or the nearest ancestor that does.
@@ -220,8 +222,9 @@ fn sample(watched: &HashMap<String, Arc<Usage>>, limits: Limits, since: Duration
         if over_memory || over_cpu {
             usage.over_memory.fetch_or(over_memory, Relaxed);
             usage.over_cpu.fetch_or(over_cpu, Relaxed);
-            // It is in `watched`, so nobody has waited for it, and the number is still its own.
-            if let Some(group) = Pid::from_raw(leader as i32) {
+            // While it is in `watched` nobody has waited for it, and the number is still its own.
+            let still = locked(watched);
+            if let Some(group) = Pid::from_raw(leader as i32).filter(|_| still.contains_key(&usage.uuid)) {
                 let _ = kill_process_group(group, Signal::KILL);
             }
         }

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,8 +19,9 @@ use crate::{Code, Error, Result};
 /// Writes that are committed together, at most.
 const GROUP: usize = 512;
 
-/// How long an entry of the cache counts as just used; saves writing at every use.
-const JUST_USED: Duration = Duration::from_secs(60);
+/// An entry of the cache counts as just used while fewer uses than this came after; saves writing at
+/// every use.
+const JUST_USED: i64 = 32;
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS cache (
@@ -71,7 +72,15 @@ pub struct Store {
 struct CacheState {
     limit: u64,
     bytes: AtomicU64,
+    /// Counts uses: unlike a clock, it never goes back.
+    uses: AtomicI64,
     evictions: Counter,
+}
+
+impl CacheState {
+    fn next_use(&self) -> i64 {
+        self.uses.fetch_add(1, Ordering::Relaxed)
+    }
 }
 
 /// The size of the cache.
@@ -166,16 +175,22 @@ impl Store {
                 c.execute_batch(SCHEMA)?;
                 c.pragma_update(None, "user_version", VERSION)?;
             }
-            let sql = "SELECT COALESCE(SUM(LENGTH(key) + LENGTH(value)), 0) FROM cache";
-            let bytes: i64 = c.query_row(sql, [], |row| row.get(0))?;
-            Ok((c, open(&path)?, version, bytes))
+            let sql =
+                "SELECT COALESCE(SUM(LENGTH(key) + LENGTH(value)), 0), COALESCE(MAX(used), 0) FROM cache";
+            let (bytes, uses): (i64, i64) = c.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok((c, open(&path)?, version, bytes, uses))
         });
-        let (writer, reader, version, bytes) = prepared.map_err(|e| failed(format!("serve.sqlite: {e}")))?;
+        let (writer, reader, version, bytes, uses) =
+            prepared.map_err(|e| failed(format!("serve.sqlite: {e}")))?;
         if version > VERSION {
             return Err(failed("serve.sqlite is of a newer version of lean-oracle".into()));
         }
-        let bytes = AtomicU64::new(bytes.unsigned_abs());
-        let cache = CacheState { limit: cache_limit, bytes, evictions: Counter::default() };
+        let cache = CacheState {
+            limit: cache_limit,
+            bytes: AtomicU64::new(bytes.unsigned_abs()),
+            uses: AtomicI64::new(uses + 1),
+            evictions: Counter::default(),
+        };
         Ok(Store {
             writer: thread("store-writer", move |work| {
                 let _held = &lock;
@@ -201,9 +216,10 @@ impl Store {
         });
         // A cache that cannot be read has nothing.
         let (value, used): (Vec<u8>, i64) = found.await.ok()??;
-        if now() - used > JUST_USED.as_millis() as i64 {
+        let now = self.cache.next_use();
+        if now - used > JUST_USED {
             self.write_later(move |c| {
-                c.execute("UPDATE cache SET used = ?2 WHERE key = ?1", params![key, now()]).map(drop)
+                c.execute("UPDATE cache SET used = ?2 WHERE key = ?1", params![key, now]).map(drop)
             });
         }
         Some(value)
@@ -219,7 +235,7 @@ impl Store {
         }
         self.write_later(move |c| {
             let sql = "INSERT OR IGNORE INTO cache (key, value, used) VALUES (?1, ?2, ?3)";
-            if c.prepare_cached(sql)?.execute(params![key, value, now()])? == 0 {
+            if c.prepare_cached(sql)?.execute(params![key, value, state.next_use()])? == 0 {
                 return Ok(());
             }
             let mut bytes = state.bytes.load(Ordering::Relaxed) + size;

@@ -1,4 +1,4 @@
-//! Other processes for the tests of the transport, and what is needed to watch them.
+//! Other processes for the tests of the transport and the server, and what is needed to watch them.
 
 #![allow(dead_code)]
 
@@ -85,25 +85,29 @@ impl Drop for Peer {
     }
 }
 
-/// A Python that has pyzmq: `LEAN_ORACLE_PYTHON`, the one that `scripts/test` makes, or the system's.
+/// A Python that has what is needed: `LEAN_ORACLE_PYTHON`, the one that `scripts/test` makes, or the system's.
 pub struct Python(PathBuf);
 
 impl Python {
     /// Finds it, or says loudly that `test` is skipped.
     pub fn find(test: &str) -> Option<Python> {
+        Python::with(test, "zmq, jsonschema, numpy, msgpack, google.protobuf")
+    }
+
+    /// Finds one that has `modules`, or says loudly that `test` is skipped.
+    pub fn with(test: &str, modules: &str) -> Option<Python> {
         let made = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/python/bin/python"));
         let given = std::env::var_os("LEAN_ORACLE_PYTHON").map(PathBuf::from);
-        let has_zmq = |p: &PathBuf| {
+        let find =
+            format!("import importlib.util as u; assert all(map(u.find_spec, '{modules}'.split(', ')))");
+        let has_modules = |p: &PathBuf| {
             let mut c = Command::new(p);
-            let c = c
-                .args(["-c", "import zmq, jsonschema, numpy, msgpack, google.protobuf"])
-                .stdout(Stdio::null())
-                .stderr(Stdio::null());
+            let c = c.args(["-c", &find]).stdout(Stdio::null()).stderr(Stdio::null());
             c.status().is_ok_and(|s| s.success())
         };
-        let found = given.into_iter().chain([made, "python3".into()]).find(has_zmq);
+        let found = given.into_iter().chain([made, "python3".into()]).find(has_modules);
         if found.is_none() {
-            native::skip(test, "no Python has what python/pyproject.toml asks for; run scripts/test");
+            native::skip(test, &format!("no Python has {modules}; run scripts/test"));
         }
         found.map(Python)
     }

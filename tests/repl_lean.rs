@@ -1,0 +1,224 @@
+//! The pool over the genuine Lean 4.35 compiler of the checking environment (tools/lean-env).
+
+#![cfg(target_os = "linux")]
+
+mod native;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lean_oracle::repl::{
+    CheckOptions, EngineConfig, Failure, Imports, Infotree, Outcome, Pool, PoolConfig, Reply, Snippet,
+    Verdict,
+};
+
+/// The time that no wait in these tests needs, on however slow a machine.
+const LONG: Duration = Duration::from_secs(200);
+
+/// Runs a test on a pool of `lean` processes, or says loudly that it is skipped.
+fn with_lean<W: Future<Output = ()>>(test: &str, work: impl FnOnce(Pool) -> W) {
+    let home = std::env::var_os("LEAN_ENV_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/lean-env")));
+    let Some(lean) = home.map(|home| home.join("bin/lean")).filter(|lean| lean.is_file()) else {
+        return native::skip(test, "there is no checking environment; run tools/lean-env/setup.sh");
+    };
+    let engine = EngineConfig::Lean { argv: vec![lean.display().to_string()], dir: std::env::temp_dir() };
+    let config = PoolConfig { max_processes: 2, max_wait: LONG, ..PoolConfig::new(engine) };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let pool = Pool::start(config).await.expect("a pool");
+        tokio::time::timeout(LONG, work(pool)).await.expect("it ends");
+    });
+}
+
+async fn check(pool: &Pool, code: &str, audit: bool) -> Outcome {
+    let options = CheckOptions { timeout: LONG, audit, ..CheckOptions::default() };
+    pool.check(Snippet { id: "s".into(), code: code.into() }, &options).await
+}
+
+/// Messages as `line:column text`.
+fn messages(outcome: &Outcome) -> Vec<String> {
+    let Ok(Reply::Response(response)) = &outcome.result else { panic!("no response: {outcome:?}") };
+    response.messages.iter().map(|m| format!("{}:{} {}", m.pos.line, m.pos.column, m.data)).collect()
+}
+
+#[test]
+fn right_wrong_sorry_and_bad_import() {
+    with_lean("right_wrong_sorry_and_bad_import", async |pool| {
+        pool.ready().await.expect("Lean runs");
+        for (code, verdict, text) in [
+            ("theorem t (a b : Nat) : a + b = b + a := Nat.add_comm a b", Verdict::Valid, ""),
+            ("theorem t : 1 = 2 := rfl", Verdict::LeanError, "1:"),
+            ("theorem t : 1 = 2 := by sorry", Verdict::Sorry, "1:8 declaration uses `sorry`"),
+            ("import Nonexistent", Verdict::LeanError, "1:0 unknown module prefix 'Nonexistent'"),
+            ("-- a\n\nimport Lean.Data.Json\n\n#check Lean.Json", Verdict::Valid, "5:0 Lean.Json : Type"),
+            (
+                "/- é -/ import Lean.Data.Json def x := 1 #check y",
+                Verdict::LeanError,
+                "1:48 Unknown identifier `y`",
+            ),
+            ("def x := 1\nimport Lean.Data.Json", Verdict::LeanError, "2:0 invalid 'import' command"),
+            // Whatever ends Lean early is not the end of the text.
+            ("#eval (IO.Process.exit 0 : IO Unit)\ntheorem t : 1 = 2 := rfl", Verdict::ServerError, ""),
+        ] {
+            let outcome = check(&pool, code, false).await;
+            assert_eq!(outcome.verdict(), verdict, "{code}: {outcome:?}");
+            if !text.is_empty() {
+                assert!(messages(&outcome)[0].starts_with(text), "{code}: {outcome:?}");
+            }
+        }
+        // What one declares the next does not see.
+        assert_eq!(check(&pool, "def x := 1", false).await.verdict(), Verdict::Valid);
+        let other = check(&pool, "#check x", false).await;
+        assert_eq!(messages(&other), ["1:7 Unknown identifier `x`"]);
+        assert!(other.diagnostics.reused_header);
+        let collapse =
+            CheckOptions { timeout: LONG, imports: Imports::CollapseMathlib, ..CheckOptions::default() };
+        let code = "import Lean.Data.Json\nimport Mathlib.A\nimport Mathlib.B\n#check y".to_string();
+        let outcome = pool.check(Snippet { id: String::new(), code }, &collapse).await;
+        assert!(messages(&outcome)[0].contains("unknown module prefix 'Mathlib'"), "{outcome:?}");
+    });
+}
+
+#[test]
+fn what_lean_alone_cannot_tell_is_refused() {
+    with_lean("what_lean_alone_cannot_tell_is_refused", async |pool| {
+        let tree = CheckOptions { infotree: Some(Infotree::Full), ..CheckOptions::default() };
+        let tactics = CheckOptions { all_tactics: true, ..CheckOptions::default() };
+        for options in [tree, tactics] {
+            let outcome = pool.check(Snippet { id: String::new(), code: String::new() }, &options).await;
+            assert!(matches!(outcome.result, Err(Failure::Refused { .. })), "{outcome:?}");
+        }
+        // A `sorry` without its warning.
+        let hidden = "set_option warn.sorry false\ntheorem t : 1 = 2 := sorry";
+        let outcome = check(&pool, hidden, false).await;
+        assert!(matches!(outcome.result, Err(Failure::Refused { .. })), "{outcome:?}");
+        assert_eq!(check(&pool, hidden, true).await.verdict(), Verdict::Sorry);
+        assert!(pool.session("", &CheckOptions::default()).await.is_err());
+    });
+}
+
+#[test]
+fn a_text_that_takes_too_long() {
+    with_lean("a_text_that_takes_too_long", async |pool| {
+        // The header first: it may take its time.
+        assert_eq!(check(&pool, "def x := 1", false).await.verdict(), Verdict::Valid);
+        let options = CheckOptions { timeout: Duration::from_millis(700), ..CheckOptions::default() };
+        let code = "partial def f (n : Nat) : IO Unit := f (n + 1)\n#eval f 0".to_string();
+        let outcome = pool.check(Snippet { id: String::new(), code }, &options).await;
+        assert_eq!(outcome.verdict(), Verdict::Timeout, "{outcome:?}");
+    });
+}
+
+/// Every declaration is found, and what each rests on.
+#[test]
+fn audits_find_every_declaration_and_its_axioms() {
+    with_lean("audits_find_every_declaration_and_its_axioms", async |pool| {
+        let outcome = check(&pool, GOOD, true).await;
+        let audit = outcome.audit.as_ref().expect("asked for");
+        assert_eq!((outcome.verdict(), &audit.problem), (Verdict::Valid, &None), "{outcome:?}");
+        let mut names: Vec<&str> = audit.theorems.iter().map(|t| t.name.as_str()).collect();
+        names.sort_unstable();
+        let expected =
+            ["A.b", "A.«foo bar»", "_private._stdin.0.A.c", "a1", "a2", "classical", "ext", "last", "s.t"];
+        assert_eq!(names, expected);
+        let axioms = |name: &str| &audit.theorems.iter().find(|t| t.name == name).expect("listed").axioms;
+        assert_eq!(axioms("classical"), &["Classical.choice", "Quot.sound", "propext"]);
+        assert!(axioms("A.b").is_empty() && axioms("ext").contains(&"propext".to_string()));
+        for (code, expected) in [
+            ("axiom a : 1 = 2\ntheorem t : 1 = 2 := a", Verdict::Axioms(vec!["a".into()])),
+            ("axiom unused : False", Verdict::Axioms(vec!["unused".into()])),
+            ("theorem t : 1 = 2 := sorry", Verdict::Sorry),
+            // The name of a standard axiom, in another namespace.
+            (
+                "namespace Evil\naxiom propext : 1 = 2\ntheorem t : 1 = 2 := propext",
+                Verdict::Axioms(vec!["Evil.propext".into()]),
+            ),
+            (
+                "namespace Evil\naxiom propext : 1 = 2\nend Evil\nopen Evil\ntheorem t : 1 = 2 := Evil.propext\nnamespace Evil",
+                Verdict::Axioms(vec!["Evil.propext".into()]),
+            ),
+            // What is used by a definition alone.
+            ("axiom a : Nat\nnoncomputable def d := a", Verdict::Axioms(vec!["a".into()])),
+            (
+                "axiom a : Nat\nnoncomputable instance : Inhabited Nat := ⟨a⟩",
+                Verdict::Axioms(vec!["a".into()]),
+            ),
+            ("theorem t : 1 = 1 := rfl -- the end of a comment", Verdict::Valid),
+            (
+                "def x := 1\nnamespace A.B\nsection\nvariable (n : Nat)\ntheorem t : n = n := rfl",
+                Verdict::Valid,
+            ),
+        ] {
+            let outcome = check(&pool, code, true).await;
+            assert_eq!(outcome.verdict(), expected, "{code}: {outcome:?}");
+        }
+    });
+}
+
+/// What could make `#print axioms` say something else, or hide what a text declares, is not audited.
+#[test]
+fn audits_are_not_fooled() {
+    with_lean("audits_are_not_fooled", async |pool| {
+        for code in [
+            "axiom a : 1 = 2\ntheorem t : 1 = 2 := a\nmacro_rules | `(#print axioms $_) => `(#check 1)",
+            "axiom a : 1 = 2\nmacro \"hidden\" : command => `(theorem t : 1 = 2 := a)\nhidden",
+            "axiom a : 1 = 2\nnotation \"propext\" => a\ntheorem t : 1 = 2 := propext",
+            "#eval IO.FS.writeFile \"/dev/stdout\" \"{}\"\ntheorem t : 1 = 1 := rfl",
+            "def s := \"#print axioms\"\nelab \"x\" : term => pure default",
+            "set_option debug.skipKernelTC true\ntheorem t : 1 = 1 := rfl",
+            "theorem t : 1 = 1 := rfl\nexample : 1 = 1 := rfl",
+            "theorem t : 1 = 1 := rfl\n#exit",
+            "theorem Nat.zero_add' : 1 = 1 := rfl\nprivate theorem Nat.zero_add : 1 = 1 := rfl",
+        ] {
+            let outcome = check(&pool, code, true).await;
+            assert!(
+                matches!(
+                    outcome.verdict(),
+                    Verdict::Unaudited(_) | Verdict::LeanError | Verdict::ServerError
+                ),
+                "{code}: {outcome:?}"
+            );
+        }
+        // Text in comments and strings is not what it looks like, either way.
+        let code = "/- theorem no : 1 = 2 := sorry -/\ndef s := \"theorem no : 1 = 2 := sorry\"\ntheorem yes : s = s := rfl";
+        let outcome = check(&pool, code, true).await;
+        assert_eq!(outcome.verdict(), Verdict::Valid, "{outcome:?}");
+        assert_eq!(outcome.audit.expect("asked for").theorems.len(), 1);
+    });
+}
+
+const GOOD: &str = "\
+import Lean.Data.Json
+
+/-! Some text. -/
+namespace A
+theorem b : 1 = 1 := rfl
+private theorem c : 2 = 2 := rfl
+/-- Named. -/
+@[simp] theorem «foo bar» (p : Prop) (h : p) : p := h
+end A
+
+mutual
+theorem a1 : 1 = 1 := rfl
+theorem a2 : 1 = 1 := a1
+end
+
+structure S where
+  x : Nat
+
+inductive T | a | b
+
+def f (n : Nat) : Nat := go n where go (m : Nat) : Nat := m
+instance : Inhabited S := ⟨⟨1⟩⟩
+abbrev z := 1
+section
+variable (p q : Prop)
+theorem classical : p ∨ ¬p := Classical.em p
+theorem ext (h : p ↔ q) : p = q := propext h
+end
+open A in
+theorem s.t : 1 = 1 := b
+theorem last : z = 1 := rfl
+";

@@ -1,0 +1,128 @@
+//! Many snippets through one pool. (Alone in its process, whose memory and files are measured.)
+
+#![cfg(target_os = "linux")]
+
+#[path = "peers/stand_in.rs"]
+mod stand_in;
+
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use lean_oracle::repl::{CheckOptions, EngineConfig, Pool, PoolConfig, Snippet};
+use stand_in::stand_in;
+
+/// The time that no wait in these tests needs, on however slow a machine.
+const LONG: Duration = Duration::from_secs(120);
+
+/// Processes that have a mark of a pool of this test's process or of the given one in their environment.
+/// (The parent is no help: orphans have another.)
+fn marked(needle: &str) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").expect("Linux").flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let has = |pid: &u32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let mut variables = environment.split(|b| *b == 0);
+        variables.any(|variable| variable == needle.as_bytes())
+    };
+    pids.filter(has).collect()
+}
+
+/// An engine whose processes, and what comes from them, can be told from those of other tests.
+fn named(name: &str) -> EngineConfig {
+    let mark = format!("STAND_IN_OF={name}-{}", std::process::id());
+    let argv = vec!["env".into(), mark, stand_in().display().to_string()];
+    EngineConfig::Repl { argv, dir: std::env::temp_dir() }
+}
+
+fn alive(name: &str) -> Vec<u32> {
+    marked(&format!("STAND_IN_OF={name}-{}", std::process::id()))
+}
+
+async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < LONG, "{what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Resident memory of this process, in bytes, and its open files.
+fn footprint() -> (u64, usize) {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages: u64 = statm.split(' ').nth(1).and_then(|n| n.parse().ok()).expect("a number");
+    (pages * 4096, std::fs::read_dir("/proc/self/fd").expect("Linux").count())
+}
+
+/// 10,000 snippets, one in twenty of them with a fault, 64 at a time: each has exactly one verdict, the right
+/// one; memory and files are as before; no process is left.
+#[test]
+fn ten_thousand_snippets_with_faults() {
+    let work = async {
+        let config = PoolConfig {
+            memory_limit: Some(100 << 20),
+            max_processes: 8,
+            max_wait: 10 * LONG,
+            ..PoolConfig::new(named("thousands"))
+        };
+        let pool = Pool::start(config).await.expect("a pool");
+        let case = |n: usize| -> (String, &str) {
+            let header = ["", "import Known\n", "import KnownA\nimport KnownB\n"][n / 20 % 3];
+            let (body, verdict) = match (n % 20, n / 20 % 10) {
+                (7, 0) => ("#crash".into(), "server_error"),
+                (7, 1) => ("#abort".into(), "server_error"),
+                (7, 2) => ("#hang".into(), "timeout_error"),
+                (7, 3) => ("#partial".into(), "server_error"),
+                (7, 4) => ("#garbage".into(), "server_error"),
+                (7, 5) => ("#wrong".into(), "server_error"),
+                (7, 6) => ("#twice".into(), "valid"),
+                (7, 7) => ("#stderr 300\n#crash".into(), "server_error"),
+                (7, 8) => ("#noise".into(), "server_error"),
+                (7, 9) if n.is_multiple_of(3) => ("#leak 200\n#hang".into(), "server_error"),
+                (7, 9) => ("#refuse".into(), "repl_error"),
+                (0 | 4 | 8 | 12, _) => ("theorem t : a = b := rfl".into(), "lean_error"),
+                (1 | 5, _) => ("theorem t : a = b := by sorry".into(), "sorry"),
+                (2 | 6, _) => (format!("#check x{}", n - 1), "lean_error"),
+                (3, _) => (format!("def x{n} := 1\n#check x{n}"), "valid"),
+                (9, 0) => ("import Nonexistent".into(), "lean_error"),
+                _ => (format!("def x{n} := 1\ntheorem t : a = a := rfl"), "valid"),
+            };
+            (format!("{header}{body}\n-- {n}"), verdict)
+        };
+        let round = async |range: std::ops::Range<usize>| {
+            let checks = futures_util::stream::iter(range).map(|n| {
+                let pool = &pool;
+                async move {
+                    let (code, expected) = case(n);
+                    let timeout = if code.contains("#hang") && !code.contains("#leak") {
+                        Duration::from_millis(200)
+                    } else {
+                        LONG
+                    };
+                    let options = CheckOptions { timeout, ..CheckOptions::default() };
+                    let outcome =
+                        pool.check(Snippet { id: n.to_string(), code: code.clone() }, &options).await;
+                    assert_eq!(outcome.id, n.to_string());
+                    assert_eq!(outcome.verdict().name(), expected, "{n} {code:?}: {outcome:?}");
+                }
+            });
+            checks.buffer_unordered(64).collect::<Vec<()>>().await.len()
+        };
+        // The first ones fill caches of the allocator.
+        assert_eq!(round(0..1000).await, 1000);
+        let before = footprint();
+        assert_eq!(round(1000..11_000).await, 10_000);
+        let status = pool.status();
+        assert_eq!((status.checks, status.waiting, status.busy), (11_000, 0, 0), "{status:?}");
+        assert!(status.processes <= 8 && status.crashes > 100 && status.out_of_memory > 0, "{status:?}");
+        let after = footprint();
+        assert!(after.0 < before.0 + (30 << 20), "memory grew from {} to {} bytes", before.0, after.0);
+        until("files are closed", || footprint().1 <= before.1 + 24).await;
+        until("only the pool's processes are left", || alive("thousands").len() <= 8).await;
+        pool.drain(LONG).await;
+        until("no process is left", || alive("thousands").is_empty()).await;
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        tokio::time::timeout(10 * LONG, work).await.expect("it ends");
+    });
+}

@@ -621,3 +621,29 @@ fn an_audit_that_cannot_be_made_is_not_valid() {
         assert_eq!(outcome.audit.expect("asked for").theorems, []);
     });
 }
+
+#[test]
+fn the_command_line_checks_what_it_reads() {
+    let run = |input: &str, more: &[&str]| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_lean-oracle"))
+            .args(["repl", "--repl", &stand_in().display().to_string()])
+            .args(more)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it is built");
+        program.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
+        let output = program.wait_with_output().expect("ours");
+        (output.status.code(), String::from_utf8(output.stdout).expect("UTF-8"))
+    };
+    let (code, out) = run("theorem t : a = a := rfl\n\n\ndef x := 1\n\n#check x", &[]);
+    let lines: Vec<&str> = out.lines().map(|line| line.split(" (").next().expect("a line")).collect();
+    assert_eq!(lines, ["valid", "valid", "3:1:7: error: Unknown identifier `x`", "lean_error"]);
+    assert_eq!(code, Some(1));
+    let file = fresh("file.lean");
+    std::fs::write(&file, "import Known\n\ntheorem t : a = a := rfl\n").expect("a file");
+    let (code, out) = run("", &["--json", &file.display().to_string()]);
+    let value: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((code, &value["verdict"], &value["response"]["env"]), (Some(0), &"valid".into(), &1.into()));
+    let _ = std::fs::remove_file(file);
+}

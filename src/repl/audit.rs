@@ -15,7 +15,7 @@ use super::{Audit, CheckOptions, Failure, Message, Severity, TheoremAudit};
 
 /// Words (between dots) that let a text change Lean's syntax, its messages or the checks of its kernel, or
 /// run code.
-const WORDS: [&str; 26] = [
+const WORDS: [&str; 24] = [
     "Lean",
     "Elab",
     "Meta",
@@ -35,10 +35,8 @@ const WORDS: [&str; 26] = [
     "infix",
     "infixl",
     "infixr",
-    "init",
     "extern",
     "csimp",
-    "export",
     "debug",
     "binder_predicate",
     "tactic_extension",

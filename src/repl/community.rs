@@ -17,7 +17,7 @@ use super::{
 };
 
 /// A request to the REPL: all seven forms.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
 pub enum Request {
     /// A step in a tactic proof. Answered with [`ProofStep`].
@@ -76,10 +76,6 @@ pub enum Request {
         #[serde(flatten)]
         report: Report,
     },
-    /// Nothing; it is not sent.
-    #[default]
-    #[serde(skip)]
-    Nothing,
 }
 
 /// What the REPL should report beside messages.
@@ -179,7 +175,7 @@ pub fn parse(block: &[u8]) -> Result<Response, String> {
             messages,
             sorries,
             tactics: parts.tactics.unwrap_or_default(),
-            infotree: parts.infotree.map(|tree| super::answer::compact(tree)),
+            infotree: parts.infotree.map(super::answer::compact),
         })),
         (None, None, Some(message)) => Ok(Response::Error(message)),
         _ => Err(format!("an answer has neither env nor proofState nor message: {:.200}", text)),

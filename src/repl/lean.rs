@@ -2,11 +2,11 @@
 //! messages as JSON. Where the toolchain can save the state after a header (`--incr-header-save`), that is
 //! done once for each header and loaded for each snippet.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
@@ -26,11 +26,20 @@ pub(crate) struct Snapshots {
     /// Whether this `lean` can save headers.
     supported: OnceCell<bool>,
     saved: Mutex<HashMap<String, Weak<OnceCell<Snapshot>>>>,
+    /// Headers with whose snapshot a process crashed that perhaps would not have crashed without.
+    suspect: Mutex<HashSet<String>>,
     next: AtomicU64,
 }
 
-/// The saved state after a header, if there is one. The files go with it.
-struct Snapshot(Option<PathBuf>);
+/// The saved state after a header.
+#[derive(Default)]
+struct Snapshot {
+    /// The file; it goes with this. `None`: none could be made.
+    file: Option<PathBuf>,
+    made: Option<SystemTime>,
+    /// What it was made from.
+    oleans: Vec<PathBuf>,
+}
 
 impl Snapshot {
     fn deps(file: &Path) -> PathBuf {
@@ -39,27 +48,34 @@ impl Snapshot {
         name.into()
     }
 
-    /// Whether it is still right: the `.olean` files that it was made from are older than it.
-    fn fresh(&self) -> bool {
+    /// Reads what the file was made from. Without that nobody could tell when it has become old.
+    fn complete(&mut self) -> Option<()> {
         #[derive(Deserialize)]
         struct Dependency {
             olean: PathBuf,
         }
-        let Some(file) = &self.0 else { return true };
-        let modified = |path: &Path| std::fs::metadata(path).and_then(|data| data.modified());
-        let check = || {
-            let made = modified(file).ok()?;
-            let deps: Vec<Dependency> =
-                serde_json::from_slice(&std::fs::read(Snapshot::deps(file)).ok()?).ok()?;
-            Some(deps.iter().all(|dep| modified(&dep.olean).is_ok_and(|time| time < made)))
-        };
-        check().unwrap_or(false)
+        let file = self.file.as_ref()?;
+        self.made = Some(modified(file)?);
+        let deps: Vec<Dependency> =
+            serde_json::from_slice(&std::fs::read(Snapshot::deps(file)).ok()?).ok()?;
+        self.oleans = deps.into_iter().map(|dep| dep.olean).collect();
+        Some(())
     }
+
+    /// Whether it is still right: the `.olean` files that it was made from are older than it.
+    fn fresh(&self) -> bool {
+        let old = |olean: &PathBuf| modified(olean).is_some_and(|time| Some(time) < self.made);
+        self.file.as_ref().is_none_or(|file| file.is_file() && self.oleans.iter().all(old))
+    }
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|data| data.modified()).ok()
 }
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        if let Some(file) = &self.0 {
+        if let Some(file) = &self.file {
             let _ = std::fs::remove_file(Snapshot::deps(file));
             let _ = std::fs::remove_file(file);
         }
@@ -171,6 +187,9 @@ impl Lean {
         }
         let header = split.header();
         let snapshots = self.setup.snapshots.clone();
+        if locked(&snapshots.suspect).contains(&header) {
+            return Ok(());
+        }
         // Once more if it has become old since it was made, by whoever comes first.
         for _ in 0..2 {
             let cell = {
@@ -184,12 +203,13 @@ impl Lean {
                 .get_or_try_init(async || {
                     let (file, ilean) = (self.file("snapshot"), self.file("ilean"));
                     // From here on the files go, whatever happens.
-                    let snapshot = Snapshot(Some(file.clone()));
+                    let mut snapshot = Snapshot::default();
+                    snapshot.file = Some(file.clone());
                     let save = [format!("--incr-header-save={}", file.display())];
                     let run = self.run(&header, &save, &ilean).await;
                     let _ = std::fs::remove_file(&ilean);
-                    let usable = run?.clean && file.is_file();
-                    Ok::<_, Failure>(if usable { snapshot } else { Snapshot(None) })
+                    let usable = run?.clean && snapshot.complete().is_some();
+                    Ok::<_, Failure>(if usable { snapshot } else { Snapshot::default() })
                 })
                 .await?;
             if made.fresh() {
@@ -218,10 +238,13 @@ impl Lean {
         supported.await.copied()
     }
 
+    fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot.as_ref()?.get()
+    }
+
     /// The argument that loads the header's state.
     pub fn load_argument(&self) -> Vec<String> {
-        let file =
-            self.snapshot.as_ref().and_then(|cell| cell.get()).and_then(|snapshot| snapshot.0.as_ref());
+        let file = self.snapshot().and_then(|snapshot| snapshot.file.as_ref());
         file.map(|file| format!("--incr-load={}", file.display())).into_iter().collect()
     }
 
@@ -244,11 +267,20 @@ impl Lean {
             return Err(Failure::Refused { reason });
         }
         let begin = Instant::now();
-        if self.snapshot.as_ref().and_then(|cell| cell.get()).is_some_and(|snapshot| !snapshot.fresh()) {
+        if self.snapshot().is_some_and(|snapshot| !snapshot.fresh()) {
             self.snapshot = None;
         }
-        let ilean = self.file("ilean");
-        let run = self.run(&split.text(code, options.imports), &self.load_argument(), &ilean).await;
+        let (ilean, load) = (self.file("ilean"), self.load_argument());
+        let run = self.run(&split.text(code, options.imports), &load, &ilean).await;
+        // After a crash the text is tried again, without the snapshot. If it crashes then too, that was not the
+        // snapshot's fault; else nobody uses one for this header any more.
+        if let Err(Failure::Crashed { .. }) = run {
+            let mut suspect = locked(&self.setup.snapshots.suspect);
+            match load.is_empty() {
+                true => suspect.remove(&split.header()),
+                false => suspect.insert(split.header()),
+            };
+        }
         self.declared = std::fs::read(&ilean).ok();
         let _ = std::fs::remove_file(&ilean);
         let messages = run?.messages;
@@ -300,7 +332,8 @@ impl Worker for Lean {
     ) -> BoxFuture<'a, Audit> {
         Box::pin(async move {
             // Twice the time: once for the text, once for the text with the questions.
-            let work = within(2 * options.timeout, false, audit::audit(self, code, split, options));
+            let work =
+                within(options.timeout.saturating_mul(2), false, audit::audit(self, code, split, options));
             work.await.unwrap_or_else(|failure| Audit::without(failure.to_string()))
         })
     }

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -81,14 +82,14 @@ impl Monitor {
     pub fn start(limits: Limits) -> io::Result<Arc<Monitor>> {
         let mark = uuid::Uuid::new_v4().to_string();
         let directory = std::env::temp_dir().join(format!("lean-oracle-{mark}"));
-        std::fs::DirBuilder::new().create(&directory)?;
+        std::fs::DirBuilder::new().mode(0o700).create(&directory)?;
         // Reads until this program has closed the other end, then kills until nothing is found.
         const SCRIPT: &str = r#"trap '' INT TERM HUP
             while read -r line; do :; done
             tries=0
             while [ $tries -lt 100 ]; do
               tries=$((tries + 1)); found=
-              for file in $(grep -lasF "$1" /proc/[0-9]*/environ 2>/dev/null); do
+              for file in $(grep -lsF "$1" /proc/[0-9]*/environ 2>/dev/null); do
                 process="${file#/proc/}"; process="${process%/environ}"
                 kill -9 "$process" 2>/dev/null && found=yes
               done

@@ -291,7 +291,7 @@ impl Inner {
     async fn warm(self: &Arc<Self>, header: &str, count: usize) -> Result<(), String> {
         let options = CheckOptions { timeout: self.config.warm_timeout, ..CheckOptions::default() };
         let load = async || {
-            let deadline = Instant::now() + self.config.warm_timeout;
+            let deadline = after(self.config.warm_timeout);
             let mut lease = self.acquire(header, false, deadline).await.map_err(|e| e.to_string())?;
             let split = Split::new(header, Imports::AsWritten);
             match lease.prepare(&split, &options).await.map_err(|e| e.to_string())? {
@@ -446,6 +446,12 @@ impl Inner {
     }
 }
 
+/// The time after this; for far too long ones, a time that nobody sees.
+fn after(wait: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    Instant::now() + wait.min(YEAR)
+}
+
 impl Lease {
     /// Starts a process and loads the header, unless there is one that has it. A reply means that the header
     /// cannot be loaded.
@@ -584,7 +590,7 @@ impl Pool {
     /// Checks a snippet. Drop the future to cancel: its process is killed if it had begun.
     pub async fn check(&self, snippet: Snippet, options: &CheckOptions) -> Outcome {
         let inner = &self.handle.inner;
-        let deadline = options.deadline.unwrap_or_else(|| Instant::now() + inner.config.max_wait);
+        let deadline = options.deadline.unwrap_or_else(|| after(inner.config.max_wait));
         let none = |failure| Outcome {
             id: snippet.id.clone(),
             time: 0.0,
@@ -639,7 +645,7 @@ impl Pool {
     /// As for a check; an error in the header is [`Failure::Refused`].
     pub async fn session(&self, header: &str, options: &CheckOptions) -> Result<Session, Failure> {
         let inner = &self.handle.inner;
-        let deadline = options.deadline.unwrap_or_else(|| Instant::now() + inner.config.max_wait);
+        let deadline = options.deadline.unwrap_or_else(|| after(inner.config.max_wait));
         if matches!(inner.config.engine, EngineConfig::Lean { .. }) {
             let reason = "sessions need leanprover-community/repl; this pool runs `lean` itself".into();
             return Err(Failure::Refused { reason });

@@ -142,13 +142,15 @@ impl Process {
     /// After its output was closed: kills what is left of it, and says how it ended and what it wrote to its
     /// standard error at last.
     pub async fn end(&mut self) -> (Ending, String) {
-        // Its own status, if it has one; a moment for it between closing its output and its end.
-        for _ in 0..50 {
+        // Its own status, if it has one; a moment (a second) for it between closing its output and its end.
+        let mut pause = Duration::from_micros(250);
+        while pause < Duration::from_secs(1) {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
             match self.group.map(|pid| waitid(WaitId::Pid(pid), options)) {
-                Some(Ok(None)) => tokio::time::sleep(Duration::from_millis(4)).await,
+                Some(Ok(None)) => tokio::time::sleep(pause).await,
                 _ => break,
             }
+            pause *= 2;
         }
         self.kill();
         let status = self.child.wait().await;

@@ -32,7 +32,9 @@ fn main() -> Result<()> {
     while let Some(flag) = args.next() {
         let mut value = || args.next().ok_or(format!("{flag} needs a value"));
         match flag.as_str() {
-            "--peer" => options.peer = Some(value()?.trim_start_matches("http://").trim_end_matches('/').into()),
+            "--peer" => {
+                options.peer = Some(value()?.trim_start_matches("http://").trim_end_matches('/').into())
+            }
             "--seconds" => options.seconds = value()?.parse()?,
             "--only" => options.only = Some(value()?),
             _ => return Err(format!("{flag}? see scripts/bench-serve --help").into()),
@@ -84,7 +86,9 @@ impl Server {
         let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join(number);
         std::fs::create_dir_all(&data)?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_lean-oracle"));
-        command.args(["serve", "--port", "0", "--cache-size", "0", "--log-level", "ERROR", "--data"]).arg(&data);
+        command
+            .args(["serve", "--port", "0", "--cache-size", "0", "--log-level", "ERROR", "--data"])
+            .arg(&data);
         command.args(more).current_dir(&data).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let mut line = String::new();
@@ -165,12 +169,25 @@ impl Http {
         let snippets: Vec<Value> =
             codes.iter().enumerate().map(|(i, code)| json!({"id": i.to_string(), "code": code})).collect();
         let body = json!({"snippets": snippets, "timeout": 300, "reuse": reuse}).to_string();
-        self.send("POST", "/api/check", &body).await?;
+        self.answered("/api/check", &body, codes.len()).await
+    }
+
+    /// The same by the older of Kimina's two interfaces, which does not answer in steps of 100 ms.
+    async fn verify(&mut self, code: &str) -> Result<()> {
+        let body = json!({"codes": [{"custom_id": "0", "code": code}], "timeout": 300}).to_string();
+        self.answered("/verify", &body, 1).await
+    }
+
+    async fn answered(&mut self, path: &str, body: &str, count: usize) -> Result<()> {
+        self.send("POST", path, body).await?;
         let answer: Value = serde_json::from_slice(&self.receive().await?)?;
         let results = answer["results"].as_array().ok_or("no results")?;
-        let right = |r: &&Value| r["response"]["env"].is_u64() || r["response"].is_object() && r["error"].is_null();
-        let wrong = |r: &&Value| r["response"]["messages"].as_array().is_some_and(|m| m.iter().any(|m| m["severity"] == "error"));
-        if results.len() != codes.len() || !results.iter().all(|r| right(&r) && !wrong(&r)) {
+        let right =
+            |r: &&Value| r["response"]["env"].is_u64() || r["response"].is_object() && r["error"].is_null();
+        let wrong = |r: &&Value| {
+            r["response"]["messages"].as_array().is_some_and(|m| m.iter().any(|m| m["severity"] == "error"))
+        };
+        if results.len() != count || !results.iter().all(|r| right(&r) && !wrong(&r)) {
             return Err(format!("wrong: {}", &answer.to_string()[..300.min(answer.to_string().len())]).into());
         }
         Ok(())
@@ -198,7 +215,7 @@ impl Direct {
         let request = json!({"cmd": code}).to_string() + "\n\n";
         self.stdin.write_all(request.as_bytes()).await?;
         let mut line = String::new();
-        while line.trim().len() != line.len() - 1 || line.len() != 1 {
+        while line != "\n" {
             line.clear();
             if self.stdout.read_line(&mut line).await? == 0 {
                 return Err("the stand-in ended".into());
@@ -212,6 +229,7 @@ impl Direct {
 #[derive(Clone)]
 enum Target {
     Http(String),
+    Verify(String),
     Direct(Arc<(Semaphore, Mutex<Vec<Direct>>)>),
 }
 
@@ -231,7 +249,7 @@ impl Target {
             let target = self.clone();
             tasks.spawn(async move {
                 let mut http = match &target {
-                    Target::Http(address) => Some(Http::connect(address).await?),
+                    Target::Http(address) | Target::Verify(address) => Some(Http::connect(address).await?),
                     Target::Direct(_) => None,
                 };
                 let mut times = Vec::new();
@@ -240,6 +258,7 @@ impl Target {
                     let code = code(NUMBER.fetch_add(1, Relaxed));
                     let begin = Instant::now();
                     match (&mut http, &target) {
+                        (Some(http), Target::Verify(_)) => http.verify(&code).await?,
                         (Some(http), _) => http.check(&[code], true).await?,
                         (None, Target::Direct(pool)) => {
                             let _turn = pool.0.acquire().await?;
@@ -265,22 +284,27 @@ impl Target {
 }
 
 fn percentile(sorted: &[f64], percent: usize) -> f64 {
-    sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
+    sorted
+        .get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1)))
+        .copied()
+        .unwrap_or(f64::NAN)
 }
 
 fn small(n: u64) -> String {
-    format!("def x := {n}")
+    format!("def x{n} := {n}")
 }
 
 fn working(n: u64) -> String {
-    format!("#sleep {WORK}\ndef x := {n}")
+    format!("#sleep {WORK}\ndef x{n} := {n}")
 }
 
 /// The names and addresses of all who are measured.
 fn targets(server: &Server, options: &Options) -> Result<Vec<(&'static str, Target)>> {
-    let mut targets = vec![("directly", Target::direct()?), ("lean-oracle", Target::Http(server.address.clone()))];
+    let mut targets =
+        vec![("directly", Target::direct()?), ("lean-oracle", Target::Http(server.address.clone()))];
     if let Some(peer) = &options.peer {
         targets.push(("Kimina", Target::Http(peer.clone())));
+        targets.push(("Kimina /verify", Target::Verify(peer.clone())));
     }
     Ok(targets)
 }
@@ -328,7 +352,12 @@ async fn latency(options: &Options) -> Result<()> {
             cells.push(format!("{p50:.2}, {p99:.1}"));
         }
         let (direct, ours) = (found[0], found[1]);
-        println!("| {clients} | {} | {:.2}, {:.1} |", cells.join(" | "), ours.0 - direct.0, ours.1 - direct.1);
+        println!(
+            "| {clients} | {} | {:.2}, {:.1} |",
+            cells.join(" | "),
+            ours.0 - direct.0,
+            ours.1 - direct.1
+        );
     }
     Ok(())
 }
@@ -363,7 +392,10 @@ async fn memory() -> Result<()> {
     let mut waiting = Vec::new();
     for n in 0..1002 {
         let mut http = Http::connect(&server.address).await?;
-        let code = format!("#sleep 60000\ndef x := {n}\n{}", "-- a line of an ordinary length of a proof\n".repeat(40));
+        let code = format!(
+            "#sleep 60000\ndef x := {n}\n{}",
+            "-- a line of an ordinary length of a proof\n".repeat(40)
+        );
         let body = json!({"snippets": [{"id": "a", "code": code}], "timeout": 300}).to_string();
         http.send("POST", "/api/check", &body).await?;
         waiting.push(http);
@@ -376,7 +408,9 @@ async fn memory() -> Result<()> {
         let waiting = find(&status, "waiting").unwrap_or(0);
         if waiting >= 1000 {
             let full = server.resident()?;
-            println!("\n{waiting} snippets of 2 kB waiting: {full:.0} MiB resident; at rest {at_rest:.0} MiB");
+            println!(
+                "\n{waiting} snippets of 2 kB waiting: {full:.0} MiB resident; at rest {at_rest:.0} MiB"
+            );
             return Ok(());
         }
     }
@@ -399,7 +433,14 @@ async fn header() -> Result<()> {
         println!("\nthis project has a REPL; the header is measured with `lean` itself only");
         return Ok(());
     };
-    let server = Server::start(&["--project-dir", &dir.display().to_string(), "--max-repls", "1", "--max-wait", "3600"])?;
+    let server = Server::start(&[
+        "--project-dir",
+        &dir.display().to_string(),
+        "--max-repls",
+        "1",
+        "--max-wait",
+        "3600",
+    ])?;
     let mut http = Http::connect(&server.address).await?;
     println!("\nThe real Lean, one process: milliseconds for a snippet, median (least to most) of 9\n");
     println!("| header | header loaded each time | header kept | `lean` by itself |\n|---|---|---|---|");

@@ -155,7 +155,7 @@ def leanTests (pool : Pool) : TestM Unit := do
   checkEq "a batch, in its order" (outcomes.toList.map fun r => (r.id, r.verdict))
     ((List.range 12).map fun i => (toString i, if i % 3 == 2 then .leanError else .valid))
   let s ← pool.status
-  check "the status" (s.busy == 0 && s.waiting == 0 && 24 ≤ s.checks && s.timeouts == 1
+  check "the status" (s.busy == 0 && s.waiting == 0 && 20 ≤ s.checks && s.timeouts == 1
     && s.lastFailures.length == 1) (reprStr s)
 
 /-! ### With the stand-in -/
@@ -235,8 +235,8 @@ def faultTests (standIn : String) : TestM Unit := do
   | _ => check "a crash comes with its reason" false
   let r ← pool.check "def x := 1" { infotree := some .tactics }
   let tree := do (← r.response?).infotree
-  checkEq "an information tree" ((tree.map (·.compress)).getD "")
-    "[{\"children\":[],\"kind\":\"tactics\"}]"
+  let kindOf := do (← (← tree).getArrVal? 0 |>.toOption).getObjVal? "kind" |>.toOption
+  checkEq "an information tree" (kindOf.map (·.compress)) (some "\"tactics\"")
   let r ← pool.check "#sleep 1" { maxWaitMs := some 60000, reuse := false }
   check "without reuse" (!r.diagnostics.reusedHeader && r.verdict == .valid) (toString r.verdict)
   -- all processes taken

@@ -126,6 +126,8 @@ impl Running {
             for session in sessions.iter().filter_map(Weak::upgrade) {
                 drop(session.lock().await.take());
             }
+            // Until what the sessions had is gone too.
+            pool.drain(Duration::ZERO).await;
         });
     }
 }

@@ -444,7 +444,7 @@ async fn header() -> Result<()> {
     let mut http = Http::connect(&server.address).await?;
     println!("\nThe real Lean, one process: milliseconds for a snippet, median (least to most) of 9\n");
     println!("| header | header loaded each time | header kept | `lean` by itself |\n|---|---|---|---|");
-    for header in ["", "import Lean.Data.Json", "import Lean"] {
+    for header in ["", "import Lean.Data.Json"] {
         let code = |n: u64| format!("{header}\ntheorem t : {n} + 1 = {} := rfl", n + 1);
         let mut cells = Vec::new();
         for reuse in [false, true] {

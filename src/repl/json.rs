@@ -60,6 +60,10 @@ impl Default for JsonConfig {
 }
 
 fn read<T: DeserializeOwned>(json: &[u8], field: &'static str) -> Result<T> {
+    // A list of values in the order of the fields would be taken too.
+    if json.trim_ascii_start().starts_with(b"[") {
+        return Err(Error::new(Code::BadRequest, format!("the {field} must be an object")).at(field));
+    }
     serde_json::from_slice(json).map_err(|e| {
         let code = if e.is_data() { Code::BadRequest } else { Code::Parse };
         Error::new(code, format!("the {field}: {e}")).at(field)

@@ -105,8 +105,8 @@ lean_lib LeanOracle where
 
 /-- The modules of the tests. -/
 lean_lib TestModules where
-  roots := #[`Tests.Arithmetic, `Tests.Harness, `Tests.Malformed, `Tests.Matrices, `Tests.Repl,
-    `Tests.TorchLean, `Tests.Transport]
+  roots := #[`Tests.Arithmetic, `Tests.Certify, `Tests.Harness, `Tests.Malformed, `Tests.Matrices,
+    `Tests.Repl, `Tests.TorchLean, `Tests.Transport]
 
 /-- The run-time tests: `lake exe Tests`, `lake test`. -/
 @[test_driver]

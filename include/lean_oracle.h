@@ -72,7 +72,8 @@
 #define LEAN_ORACLE_REPLY_REQUEST 7
 
 /*
- A flag by which any thread stops a running `lean_oracle_call_json_cancellable`.
+ A flag by which any thread stops a running `lean_oracle_call_json_cancellable` or
+ `lean_oracle_client_call`.
  */
 typedef struct LeanOracleCancel LeanOracleCancel;
 

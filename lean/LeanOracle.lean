@@ -7,7 +7,9 @@ import LeanOracle.Ball
 import LeanOracle.Certify
 import LeanOracle.Expr
 import LeanOracle.Matrix
+import LeanOracle.Merge
 import LeanOracle.Questions
+import LeanOracle.Transport
 
 /-!
 # Rigorous numerical answers, in Lean
@@ -66,6 +68,18 @@ or in a thread of their own (`spawn`), which gives a `Job` that can be cancelled
 questions about constants, matrices, polynomials, integrals and neural networks too: see
 `LeanOracle.Questions`.
 
+## Other processes
+
+Functions of other programs, in Python for instance, are asked through a broker; `docs/transport.md`
+tells how to start one.
+
+```
+open LeanOracle.Transport
+
+#eval withClient { endpoint := "tcp://127.0.0.1:5555" } fun client =>
+  client.call "matrix_sum" (.mkObj [("matrix", .arr #[.arr #[1, 2], .arr #[3, 4]])])
+```
+
 ## What is trusted
 
 Nothing of this is proved about `tanh`: the oracle is native code, declared `opaque` in `IO`, and
@@ -85,8 +99,10 @@ and `lean/Examples/Balls.lean` draw conclusions from that. The theorems rest on 
 * `LeanOracle.Questions`: questions about expressions and more, batches, jobs.
 * `LeanOracle.Frac`: exact fractions, the members of balls.
 * `LeanOracle.Ball`: exact decimals and balls, with decided comparisons and proved arithmetic.
+* `LeanOracle.Merge`: several Lean files as one.
 * `LeanOracle.Matrix`: sums of matrices of numbers and of balls.
+* `LeanOracle.Transport`: clients of brokers and workers in other processes.
 * `LeanOracleFFI`: the raw bindings. Nothing else touches native code.
 * `LeanOracle.Compat.TorchLean`, which has to be imported by itself: the names of TorchLean's
-  oracle, for programs that use it.
+  oracle, for programs that use it. So has `LeanOracle.Compat.Bridge`: those of lean-python-bridge.
 -/

@@ -200,15 +200,15 @@ structure CallFailure where
 @[extern "lean_oracle_ffi_client_new"]
 opaque Native.clientNew (config : @& String) : IO (Except String Client)
 
-/-- A client from a configuration in JSON, or a refusal in JSON. Throws when the native library cannot
-be used. -/
+/-- A client from a configuration in JSON, or a refusal in JSON. Throws when the native library
+cannot be used. -/
 def clientNew (config : String) : IO (Except String Client) := do
   discard abiVersion
   Native.clientNew config
 
-/-- Sends requests, all at once, and waits for what becomes of them. `0` milliseconds and `2 ^ 32 - 1`
-retries stand for those of the client and no deadline. Flags: 1 for at most once, 2 for the payload
-alone in one frame. -/
+/-- Sends requests, all at once, and waits for what becomes of them. `0` milliseconds and `2 ^ 32 -
+1` retries stand for those of the client and no deadline. Flags: 1 for at most once, 2 for the
+payload alone in one frame. -/
 @[extern "lean_oracle_ffi_client_call"]
 opaque clientCall (client : @& Client) (requests : @& Array Request) (timeoutMs deadlineMs : UInt64)
     (retries : UInt32) (flags : UInt8) (cancel : @& Option Cancel) :

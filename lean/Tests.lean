@@ -315,15 +315,6 @@ def jsonTests : TestM Unit := do
 
 /-! ### Many calls, and at the same time -/
 
-/-- Resident memory of this process in pages, where the system tells. -/
-def residentPages : IO (Option Nat) := do
-  try
-    let text ← IO.FS.readFile "/proc/self/statm"
-    -- the second of its numbers
-    let rest := (text.toList.dropWhile (· != ' ')).drop 1
-    return (String.ofList (rest.takeWhile (·.isDigit))).toNat?
-  catch _ => return none
-
 def loadTests : TestM Unit := do
   check "the ABI version is 1" ((← FFI.abiVersion) == 1)
   let queries : List Query := [
@@ -898,6 +889,20 @@ def certifyTests : TestM Unit := do
     check s!"{n} claims about {what} are proved by certificates of the native side"
       (wrong.isEmpty && 50 ≤ n) s!"{wrong.take 3}"
 
+/-! ### Merging files -/
+
+def mergeTests : TestM Unit := do
+  let one := "theorem a : 1 = 1 := sorry\ntheorem b : 2 = 2 := rfl"
+  let two := "theorem a : 1 = 1 := rfl\ntheorem b : 3 = 3 := rfl"
+  let m ← Merge.merge [one, two]
+  checkEq "two files merged" m.content
+    "theorem b : 2 = 2 := rfl\n\ntheorem a : 1 = 1 := rfl\n\ntheorem b_1 : 3 = 3 := rfl"
+  checkEq "the merged file has no errors" (m.leanMessages.errors ++ m.leanMessages.warnings) []
+  checkEq "what was renamed is said" m.toolMessages.infos.length 1
+  match ← Merge.mergeE [] with
+  | .ok _ => check "nothing to merge" false "an answer"
+  | .error e => checkEq "nothing to merge" e.code .badRequest
+
 /-- Every group of tests. -/
 def groups : List (String × TestM Unit) :=
   [("balls", ballTests), ("fractions", fractionTests), ("arithmetic", arithmeticTests),
@@ -907,7 +912,8 @@ def groups : List (String × TestM Unit) :=
     ("expressions", expressionTests), ("questions", questionTests), ("batches", batchTests),
     ("jobs", jobTests), ("kinds", kindTests), ("torchlean", torchLeanTests),
     ("compat", TorchLean.compatTests), ("cache", cacheTests), ("certificates", certifyTests),
-    ("transport", Transport.transportTests), ("repl", Repl.replTests), ("panics", panicTests)]
+    ("transport", Transport.transportTests), ("merge", mergeTests), ("repl", Repl.replTests),
+    ("panics", panicTests)]
 
 end Tests
 

@@ -11,12 +11,14 @@
 //! ```
 //!
 //! The rooms, each using only those before it: [`ball`] (numbers), [`oracle`] (questions and answers),
-//! [`transport`] (ZeroMQ; it needs neither of these two), [`repl`] (checking Lean code), [`capi`] (the C ABI, the
+//! [`transport`] (ZeroMQ; it needs neither of these two), [`repl`] (checking Lean code), [`serve`] (the same
+//! for others, over HTTP), [`merge`] (Lean files, combined; it needs none of them), [`capi`] (the C ABI, the
 //! only exported unsafe surface).
 
 pub mod ball;
 pub mod capi;
 mod error;
+pub mod merge;
 pub mod oracle;
 pub mod repl;
 pub mod serve;

@@ -1,11 +1,15 @@
 //! The command line. It only reads arguments and prints answers; everything else is in the library.
 
+#[path = "cli/merge.rs"]
+mod merge;
 #[path = "cli/mlp.rs"]
 mod mlp;
 #[path = "cli/plot/mod.rs"]
 mod plot;
 #[path = "cli/question.rs"]
 mod question;
+#[path = "cli/queue.rs"]
+mod queue;
 #[path = "cli/repl.rs"]
 mod repl;
 #[path = "cli/request.rs"]
@@ -14,6 +18,8 @@ mod request;
 mod serve;
 #[path = "cli/transport.rs"]
 mod transport;
+#[path = "cli/verify.rs"]
+mod verify;
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -62,6 +68,19 @@ enum Command {
         /// The file, or - for standard input.
         file: PathBuf,
     },
+    /// Combine Lean files into one that compiles.
+    Merge(merge::Merge),
+    /// Bring a Lean file into a plain form, without sections and namespaces.
+    Normalize(merge::Normalize),
+    /// Rename declarations of a Lean file, with all references.
+    Rename(merge::Rename),
+    /// Compile a Lean file and print what the compiler says as JSON.
+    Check(merge::One),
+    /// Take a Lean file apart into declarations that compile alone; prints JSON.
+    ExtractDecls(merge::ExtractDecls),
+    /// Replace the proofs of a Lean file by sorry.
+    #[command(name = "theorem2sorry")]
+    TheoremToSorry(merge::TheoremToSorry),
     /// Pass requests of clients on to workers, over ZeroMQ; or, with --status, ask how one is doing.
     Broker(transport::BrokerArgs),
     /// Answer JSON requests over ZeroMQ, at a broker or for clients that connect.
@@ -72,6 +91,10 @@ enum Command {
     Keygen(transport::Keygen),
     /// Check Lean code for others over HTTP, with the interface of Kimina Lean Server.
     Serve(Box<serve::ServeArgs>),
+    /// Check files of Lean snippets; an interrupted run can be resumed.
+    Verify(verify::VerifyArgs),
+    /// Check snippets that `serve` or `verify` put on a queue, on any number of machines.
+    VerifyWorker(queue::WorkerArgs),
     /// Check Lean code: files, or what is typed, each text on its own.
     Repl(repl::ReplArgs),
     /// Stand in for TorchLean's `arb_oracle.py`, flag for flag.
@@ -182,10 +205,18 @@ fn main() -> ExitCode {
         Command::Plot(p) => finish(guarded(|| plot::plot(&p)), false),
         Command::Integrate(q) => finish(guarded(|| question::ask("integrate", &q)), q.json),
         Command::Request { file } => request::answer(&file),
+        Command::Merge(m) => merge::merge(&m),
+        Command::Normalize(n) => merge::normalize(&n),
+        Command::Rename(r) => merge::rename(&r),
+        Command::Check(one) => merge::check(&one),
+        Command::ExtractDecls(e) => merge::extract_decls(&e),
+        Command::TheoremToSorry(t) => merge::theorem2sorry(&t),
         Command::Broker(a) => finish(guarded(|| transport::broker(&a)), true),
         Command::Worker(a) => finish(guarded(|| transport::worker(&a)), true),
         Command::Call(a) => finish(guarded(|| transport::call(&a)), true),
         Command::Keygen(k) => finish(guarded(|| transport::keygen(&k)), false),
+        Command::Verify(a) => verify::verify(&a),
+        Command::VerifyWorker(a) => finish(guarded(|| queue::worker(&a)), false),
         Command::Serve(a) => finish(guarded(|| serve::serve(&a)), false),
         Command::Repl(r) => match guarded(|| repl::run(&r)) {
             Ok(true) => ExitCode::SUCCESS,
@@ -208,10 +239,17 @@ fn finish(result: Result<String, Error>, json: bool) -> ExitCode {
             if json {
                 let _ = writeln!(std::io::stdout(), "{}", pretty(&oracle::error_json(&e)));
             }
-            eprintln!("lean-oracle: {e}");
+            eprintln!("lean-oracle: {}", printable(&e.to_string()));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error whose control characters are written out, but for ends of lines: what a server or a file says
+/// must not steer the terminal.
+fn printable(text: &str) -> String {
+    let harmless = |c: char| !c.is_control() || c == '\n';
+    text.chars().map(|c| if harmless(c) { c.to_string() } else { c.escape_default().to_string() }).collect()
 }
 
 fn enclose(e: &Enclose) -> Result<String, Error> {

@@ -32,6 +32,7 @@ enum {
   TIMEOUT = 11,
   BUDGET = 12,
   CANCELLED = 13
+  /* 14 and more: tests/capi_transport.c */
 };
 
 static const char *const code_names[] = {

@@ -463,6 +463,9 @@ fn warm_headers_are_loaded_before_and_again() {
         let reason = bad.ready().await.expect_err("an unknown module");
         assert!(reason.contains("unknown module prefix 'Nonexistent'"), "{reason}");
         assert!(!bad.status().ready);
+        // It is not tried for ever.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(bad.status().started, 1);
         let many = PoolConfig { warm: BTreeMap::from([("import Known".into(), 4)]), ..config };
         assert!(Pool::start(many).await.is_err());
     });

@@ -5,7 +5,9 @@
 mod native;
 
 use std::future::Future;
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use lean_oracle::repl::{
@@ -16,13 +18,20 @@ use lean_oracle::repl::{
 /// The time that no wait in these tests needs, on however slow a machine.
 const LONG: Duration = Duration::from_secs(200);
 
-/// Runs a test on a pool of `lean` processes, or says loudly that it is skipped.
-fn with_lean<W: Future<Output = ()>>(test: &str, work: impl FnOnce(Pool) -> W) {
+/// The `lean` of the checking environment; `None`, said loudly, when it is not there.
+fn lean(test: &str) -> Option<PathBuf> {
     let home = std::env::var_os("LEAN_ENV_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/lean-env")));
-    let Some(lean) = home.map(|home| home.join("bin/lean")).filter(|lean| lean.is_file()) else {
-        return native::skip(test, "there is no checking environment; run tools/lean-env/setup.sh");
-    };
+    let lean = home.map(|home| home.join("bin/lean")).filter(|lean| lean.is_file());
+    if lean.is_none() {
+        native::skip(test, "there is no checking environment; run tools/lean-env/setup.sh");
+    }
+    lean
+}
+
+/// Runs a test on a pool of `lean` processes.
+fn with_lean<W: Future<Output = ()>>(test: &str, work: impl FnOnce(Pool) -> W) {
+    let Some(lean) = lean(test) else { return };
     let engine = EngineConfig::Lean { argv: vec![lean.display().to_string()], dir: std::env::temp_dir() };
     let config = PoolConfig { max_processes: 2, max_wait: LONG, ..PoolConfig::new(engine) };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -59,6 +68,7 @@ fn right_wrong_sorry_and_bad_import() {
                 "1:48 Unknown identifier `y`",
             ),
             ("def x := 1\nimport Lean.Data.Json", Verdict::LeanError, "2:0 invalid 'import' command"),
+            ("theorem t : 1 = 2 := rfl\n#eval (IO.Process.exit 7 : IO Unit)", Verdict::ServerError, ""),
             // Whatever ends Lean early is not the end of the text.
             ("#eval (IO.Process.exit 0 : IO Unit)\ntheorem t : 1 = 2 := rfl", Verdict::ServerError, ""),
         ] {
@@ -109,6 +119,42 @@ fn a_text_that_takes_too_long() {
         let outcome = pool.check(Snippet { id: String::new(), code }, &options).await;
         assert_eq!(outcome.verdict(), Verdict::Timeout, "{outcome:?}");
     });
+}
+
+/// A saved header that was spoilt: the text is answered all the same, without it.
+#[test]
+fn a_spoilt_snapshot_changes_no_verdict() {
+    let Some(lean) = lean("a_spoilt_snapshot_changes_no_verdict") else { return };
+    let directory = std::env::temp_dir().join(format!("lean-oracle-spoilt-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a directory");
+    let mut program = Command::new(env!("CARGO_BIN_EXE_lean-oracle"))
+        .args(["repl", "--timeout", "200", "--lean", &lean.display().to_string()])
+        .env("TMPDIR", &directory)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it is built");
+    let mut stdin = program.stdin.take().expect("piped");
+    let mut lines = BufReader::new(program.stdout.take().expect("piped")).lines();
+    let mut ask = |code: &str| {
+        writeln!(stdin, "import Lean.Data.Json\n{code}\n").expect("it reads");
+        let line = lines.next().expect("an answer").expect("text");
+        line.split(" (").next().expect("a line").to_string()
+    };
+    assert_eq!(ask("theorem t : 1 + 1 = 2 := rfl"), "valid");
+    let pool =
+        std::fs::read_dir(&directory).expect("ours").next().expect("its directory").expect("ours").path();
+    let files = std::fs::read_dir(pool).expect("ours").map(|file| file.expect("ours").path());
+    let snapshots: Vec<PathBuf> =
+        files.filter(|file| file.extension().is_some_and(|e| e == "snapshot")).collect();
+    assert_eq!(snapshots.len(), 1, "the header was saved");
+    let all = std::fs::read(&snapshots[0]).expect("a file");
+    std::fs::write(&snapshots[0], &all[..all.len() / 2]).expect("a file");
+    assert_eq!(ask("theorem u : 1 + 2 = 3 := rfl"), "valid");
+    assert!(ask("theorem v : 1 + 2 = 4 := rfl").contains("error"));
+    drop(stdin);
+    program.wait().expect("ours");
+    let _ = std::fs::remove_dir_all(directory);
 }
 
 /// Every declaration is found, and what each rests on.

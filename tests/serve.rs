@@ -709,7 +709,8 @@ fn kiminas_clients_work_unchanged() {
     let mut client = python.command();
     client.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/kimina_clients.py"));
     client.args([&format!("http://{}", server.address), "a-key", "stand-in"]);
-    assert_eq!(Peer::start(&mut client).finish().trim(), "all right");
+    let said = Peer::start(&mut client).finish();
+    assert!(said.trim().ends_with("all right"), "{said}");
 }
 
 #[test]
@@ -723,4 +724,85 @@ fn answers_are_what_the_description_says() {
     client.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/openapi_conformance.py"));
     client.arg(format!("http://{}", server.address));
     assert_eq!(Peer::start(&mut client).finish().trim(), "all right");
+}
+
+#[test]
+fn the_status_page_shows_what_happens() {
+    let test = "the_status_page_shows_what_happens";
+    let Some(python) = Python::with(test, "playwright") else { return };
+    let candidates = ["chromium", "chromium-browser", "google-chrome"].map(|name| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
+    });
+    let Some(browser) = candidates.into_iter().flatten().next() else {
+        return peers::skip(test, "there is no Chromium; run scripts/test, or install the package chromium");
+    };
+    let dir = Dir::new();
+    let server = serve(&dir, &["--api-key", "a-key"]);
+    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("status");
+    std::fs::create_dir_all(&pictures).expect("a directory");
+    let mut looking = python.command();
+    looking.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/status_page.py"));
+    looking.args([&format!("http://{}", server.address), "a-key"]).arg(&pictures).env("CHROMIUM", browser);
+    looking.env("ROUNDS", "5");
+    assert_eq!(Peer::start(&mut looking).finish().trim(), "all right");
+    assert!(pictures.join("status-dark.png").is_file());
+}
+
+/// The `lean` of the checking environment.
+fn lean(test: &str) -> Option<PathBuf> {
+    let home = std::env::var_os("LEAN_ENV_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/lean-env")));
+    let lean = home.map(|home| home.join("bin/lean")).filter(|lean| lean.is_file());
+    if lean.is_none() {
+        peers::skip(test, "there is no checking environment; run tools/lean-env/setup.sh");
+    }
+    lean
+}
+
+#[test]
+fn lean_itself_is_served() {
+    let Some(_) = lean("lean_itself_is_served") else { return };
+    let dir = Dir::new();
+    let mut with = command(&dir, &["--max-repls", "2", "--api-key", "a-key"]);
+    if let Some(home) = std::env::var_os("LEAN_ENV_HOME") {
+        with.env("LEAN_ENV_HOME", home);
+    }
+    let server = serve_with(with);
+    let axiom = "axiom bad : 1 = 2\ntheorem t : 1 = 2 := bad";
+    let codes = [
+        "theorem t : 1 + 1 = 2 := rfl",
+        "theorem t : 1 + 1 = 3 := rfl",
+        "theorem t : 1 + 1 = 3 := by sorry",
+        "import Nonexistent",
+        "def x := 1",
+        "#check x",
+        axiom,
+    ];
+    let check = |more: Value| {
+        let mut body = json!({"snippets": snippets(&codes), "timeout": 100});
+        body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        let headers = [("Authorization", "a-key")];
+        server.request("POST", "/api/check", &headers, body.to_string().as_bytes()).results()
+    };
+    let plain = check(json!({}));
+    let verdicts: Vec<String> = plain.iter().map(verdict).collect();
+    // Kimina's terms do not know of axioms.
+    assert_eq!(verdicts, ["valid", "error", "sorry", "error", "valid", "error", "valid"], "{plain:?}");
+    let message = plain[5]["response"]["messages"][0]["data"].as_str().expect("a text");
+    assert!(message.to_lowercase().contains("unknown identifier"), "{message}");
+    let audited = check(json!({"audit": true}));
+    let verdicts: Vec<&str> = audited.iter().filter_map(|r| r["verdict"].as_str()).collect();
+    let expected = ["valid", "lean_error", "sorry", "lean_error", "valid", "lean_error", "axioms"];
+    assert_eq!(verdicts, expected, "{audited:?}");
+    let theorems = audited[6]["audit"]["theorems"].as_array().expect("a list");
+    let found = theorems.iter().find(|t| t["name"] == "t").expect("the theorem");
+    assert_eq!((&found["axioms"], &found["sorry"]), (&json!(["bad"]), &json!(false)));
+    // The clients of Kimina, `test()` among their calls.
+    let Some(python) = Python::with("lean_itself_is_served", "kimina_client, kimina, httpx") else { return };
+    let mut client = python.command();
+    client.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/kimina_clients.py"));
+    client.args([&format!("http://{}", server.address), "a-key", "lean"]);
+    let said = Peer::start(&mut client).finish();
+    assert!(said.trim().ends_with("all right"), "{said}");
 }

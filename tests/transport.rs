@@ -2,16 +2,21 @@
 
 mod peers;
 
+use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use lean_oracle::Code;
 use lean_oracle::transport::broker::{Broker, BrokerConfig};
 use lean_oracle::transport::client::{CallError, CallOptions, Client, ClientConfig};
-use lean_oracle::transport::hub::{Event, Hub, HubLimits, ServerSecurity};
+use lean_oracle::transport::curve::Keys;
+use lean_oracle::transport::format;
+use lean_oracle::transport::hub::{ClientSecurity, ConnId, Event, Hub, HubLimits, ServerSecurity};
 use lean_oracle::transport::message::{Array, Body, Reply, Request};
 use lean_oracle::transport::net::Endpoint;
 use lean_oracle::transport::server::Rate;
@@ -107,6 +112,31 @@ fn reply(request: &Request, payload: &str) -> Vec<Bytes> {
     let body = Body::json(payload.to_string().into_bytes());
     let reply = Reply { correlation_id: request.correlation_id.clone(), outcome: Ok(body) };
     [Bytes::new()].into_iter().chain(reply.frames()).collect()
+}
+
+#[test]
+fn a_server_that_says_that_our_time_is_over_is_a_silent_one() {
+    let at = serve("tcp://127.0.0.1:0", |_, request| {
+        std::thread::sleep(Duration::from_millis(request.deadline_ms.expect("ours have one")));
+        let e = lean_oracle::Error::new(Code::Timeout, "the time is over");
+        let refusal = Reply::error(request.correlation_id.clone(), &e);
+        vec![[Bytes::new()].into_iter().chain(refusal.frames()).collect()]
+    });
+    let client = client(&at, 20);
+    let options = CallOptions { retries: Some(1), ..options() };
+    for n in 1..=20 {
+        let e = client.call("slow", exp(), options).expect_err("too slow");
+        assert!(matches!(e, CallError::Timeout(_)), "{e}");
+        assert_eq!(client.metrics().timeouts.get(), 2 * n);
+    }
+    // A refusal in good time is the server's own.
+    let at = serve("tcp://127.0.0.1:0", |_, request| {
+        let e = lean_oracle::Error::new(Code::Timeout, "the question's own limit");
+        let refusal = Reply::error(request.correlation_id.clone(), &e);
+        vec![[Bytes::new()].into_iter().chain(refusal.frames()).collect()]
+    });
+    let e = self::client(&at, 20_000).call("slow", exp(), options).expect_err("refused");
+    assert!(matches!(e, CallError::Server(_)), "{e}");
 }
 
 #[test]
@@ -267,7 +297,7 @@ fn a_request_can_be_cancelled_and_nothing_outlives_its_client() {
     assert_eq!(waiting.join().expect("no panic"), Err(CallError::Cancelled));
     let pending = client.start("x", exp(), options()).expect("begun");
     drop(client);
-    assert_eq!(pending.wait(), Err(CallError::Cancelled));
+    assert_eq!(pending.wait(), Err(CallError::Closed));
 }
 
 #[test]
@@ -339,71 +369,239 @@ fn a_server_killed_between_request_and_reply_and_restarted_is_asked_again() {
     assert!(begun.elapsed() < Duration::from_millis(1900));
 }
 
-#[test]
-fn a_broker_killed_and_restarted_under_load_loses_nobody() {
-    let (frontend, backend) = (peers::socket("front"), peers::socket("back"));
-    let (frontend, backend) = (format!("ipc://{frontend}"), format!("ipc://{backend}"));
-    let arguments = ["broker", "--frontend", &frontend, "--backend", &backend, "--heartbeat-ms", "100"];
-    let mut broker = lean_oracle(&arguments);
-    broker.line();
-    let functions = Functions::new().on("twice", |request, _| {
+/// Doubles numbers; beside each answer a number that no other execution has.
+fn twice(process: u64) -> Functions {
+    let count = AtomicU64::new(0);
+    Functions::new().on("twice", move |request, _| {
         let n: i64 = std::str::from_utf8(&request.body.payload).expect("ours").parse().expect("ours");
-        Ok(Body::json((2 * n).to_string().into_bytes()))
-    });
-    let place = Place::Broker(
-        endpoint(&backend),
-        lean_oracle::transport::hub::ClientSecurity::Plain { anywhere: false },
-    );
-    let config =
-        WorkerConfig { threads: 2, heartbeat: Duration::from_millis(100), ..WorkerConfig::new(vec![place]) };
-    let worker = Worker::new(config, functions).expect("a worker");
-    let stop_worker = worker.stopper();
-    let worker = std::thread::spawn(move || worker.run());
-    let each: i64 = std::env::var("LEAN_ORACLE_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(5000);
-    let callers: Vec<_> = (0..4)
-        .map(|caller| {
-            let frontend = frontend.clone();
-            std::thread::spawn(move || {
-                let client = client(&frontend, 2000);
-                let (mut right, mut failed) = (0, 0);
-                for start in (0..each).step_by(100) {
-                    let asked = (start..start + 100).map(|n| n * 10 + caller);
-                    let questions =
-                        asked.clone().map(|n| ("twice".to_string(), Body::json(n.to_string().into_bytes())));
-                    let answers = client.call_batch(questions, options());
-                    assert_eq!(answers.len(), 100);
-                    for (n, answer) in asked.zip(answers) {
-                        match answer {
-                            Ok(body) => {
-                                assert_eq!(body.payload, (2 * n).to_string(), "a wrong answer");
-                                right += 1;
-                            }
-                            Err(_) => failed += 1,
+        let execution = process << 40 | count.fetch_add(1, Ordering::Relaxed);
+        Ok(Body::json(format!("[{},{execution}]", 2 * n)))
+    })
+}
+
+fn double_at_broker(backend: &str, security: ClientSecurity, process: u64) -> Worker {
+    let place = Place::Broker(endpoint(backend), security);
+    let heartbeat = Duration::from_millis(100);
+    let config = WorkerConfig { threads: 2, heartbeat, ..WorkerConfig::new(vec![place]) };
+    Worker::new(config, twice(process)).expect("a worker")
+}
+
+/// Not a test of its own: the process of a worker that other tests start, and stop.
+#[test]
+fn worker_process() {
+    if let Ok(backend) = std::env::var("LEAN_ORACLE_TEST_WORKER") {
+        let security = ClientSecurity::Plain { anywhere: false };
+        double_at_broker(&backend, security, std::process::id().into()).run();
+    }
+}
+
+fn start_worker_process(backend: &str) -> Peer {
+    let mut command = Command::new(std::env::current_exe().expect("it runs"));
+    Peer::start(command.args(["--exact", "worker_process"]).env("LEAN_ORACLE_TEST_WORKER", backend))
+}
+
+/// A worker that answers too late, twice, or with garbage, until it is stopped.
+fn bad_worker(backend: &str, stop: &AtomicBool) {
+    let mut hub = Hub::new(HubLimits::default()).expect("a hub");
+    let security = ClientSecurity::Plain { anywhere: false };
+    let mut late: Vec<(Instant, ConnId, Vec<Bytes>)> = Vec::new();
+    let (mut connected, mut beat, mut count) = (None, Instant::now(), 0);
+    while !stop.load(Ordering::Relaxed) {
+        if connected.is_none() {
+            connected = hub.connect(&endpoint(backend), &security).ok();
+        }
+        let now = Instant::now();
+        hub.wait(Some(now + Duration::from_millis(20)));
+        while let Some(event) = hub.next_event() {
+            match event {
+                Event::Opened(id, ..) => {
+                    let ready = [Bytes::from_static(b"\x01"), Bytes::from_static(br#"{"ops":["twice"]}"#)];
+                    let _ = hub.send(id, &ready);
+                }
+                Event::Closed(..) => connected = None,
+                Event::Message(id, frames) if frames.len() > 3 => {
+                    count += 1;
+                    let request = Request::read(&frames[2..]).expect("ours");
+                    let body = Body::json("[\"wrong\",0]");
+                    let wrong = Reply { correlation_id: request.correlation_id.clone(), outcome: Ok(body) };
+                    let n: i64 = String::from_utf8_lossy(&request.body.payload).parse().expect("ours");
+                    let execution = 1u64 << 63 | count;
+                    let body = Body::json(format!("[{},{execution}]", 2 * n));
+                    let right = Reply { correlation_id: request.correlation_id, outcome: Ok(body) };
+                    let address = |reply: &Reply| [frames[..2].to_vec(), reply.frames()].concat();
+                    match count % 4 {
+                        // After the client has asked anew: what comes late is wrong, to be noticed.
+                        0 => late.push((now + Duration::from_millis(700), id, address(&wrong))),
+                        1 => {
+                            let _ = hub.send(id, &address(&right));
+                            let _ = hub.send(id, &address(&wrong));
+                        }
+                        2 => {
+                            let _ = hub.send(id, &[frames[0].clone(), Bytes::new(), "{".into(), "?".into()]);
+                        }
+                        _ => {
+                            // The number of a request that others have, or nobody.
+                            let number = Bytes::copy_from_slice(&count.to_be_bytes());
+                            let _ = hub.send(id, &[&[number][..], &address(&wrong)[1..]].concat());
+                            let _ = hub.send(id, &address(&right));
                         }
                     }
                 }
-                assert_eq!(client.metrics().in_flight.get(), 0);
-                (right, failed)
-            })
-        })
-        .collect();
-    for _ in 0..3 {
-        std::thread::sleep(Duration::from_millis(300));
+                Event::Message(..) => {}
+            }
+        }
+        late.retain(|(due, id, frames)| {
+            let waits = *due > now;
+            if !waits {
+                let _ = hub.send(*id, frames);
+            }
+            waits
+        });
+        if let Some(id) = connected.filter(|_| now >= beat) {
+            let _ = hub.send(id, &[Bytes::from_static(b"\x02")]);
+            beat = now + Duration::from_millis(100);
+        }
+    }
+}
+
+/// What came of `total` requests of four clients.
+#[derive(Default)]
+struct Storm {
+    done: AtomicUsize,
+    failed: AtomicUsize,
+    retries: AtomicU64,
+    /// The numbers of the executions whose answers were delivered.
+    executions: Mutex<HashSet<u64>>,
+}
+
+impl Storm {
+    /// One client's part. Panics when an answer is wrong, or was delivered before.
+    fn ask(&self, config: ClientConfig, caller: usize, each: usize) {
+        let client = Client::new(config).expect("a client");
+        for start in (0..each).step_by(100) {
+            let asked: Vec<usize> = (start..start + 100).map(|n| n * 10 + caller).collect();
+            let questions = asked.iter().map(|n| ("twice".to_string(), Body::json(n.to_string())));
+            let answers = client.call_batch(questions, options());
+            assert_eq!(answers.len(), 100);
+            for (n, answer) in asked.into_iter().zip(answers) {
+                match answer {
+                    Ok(body) => {
+                        let (double, execution): (usize, u64) =
+                            serde_json::from_slice(&body.payload).expect("a right answer");
+                        assert_eq!(double, 2 * n, "a wrong answer");
+                        let new = self.executions.lock().expect("no panic").insert(execution);
+                        assert!(new, "an answer was delivered twice");
+                    }
+                    Err(CallError::Request(e)) => panic!("{e}"),
+                    Err(_) => _ = self.failed.fetch_add(1, Ordering::Relaxed),
+                }
+                self.done.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        assert_eq!(client.metrics().in_flight.get(), 0);
+        self.retries.fetch_add(client.metrics().retries.get(), Ordering::Relaxed);
+    }
+
+    /// Runs four clients; meanwhile `fault(k)` each time when another `total / 6` requests are done.
+    fn run(&self, config: &ClientConfig, total: usize, mut fault: impl FnMut(usize)) {
+        std::thread::scope(|scope| {
+            let callers: Vec<_> =
+                (0..4).map(|c| scope.spawn(move || self.ask(config.clone(), c, total / 4))).collect();
+            for k in 1..6 {
+                while self.done.load(Ordering::Relaxed) < total * k / 6 {
+                    if callers.iter().all(|c| c.is_finished()) {
+                        break;
+                    }
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                fault(k);
+            }
+        });
+        assert_eq!(self.done.load(Ordering::Relaxed), total / 4 * 4, "each request ends");
+        assert!(self.retries.load(Ordering::Relaxed) > 0, "nothing was hit by a fault");
+    }
+}
+
+/// How many requests a test makes: `LEAN_ORACLE_CASES`, or `otherwise`.
+fn cases(otherwise: usize) -> usize {
+    let asked: Option<usize> = std::env::var("LEAN_ORACLE_CASES").ok().and_then(|n| n.parse().ok());
+    asked.unwrap_or(otherwise).next_multiple_of(400)
+}
+
+/// A broker that is killed and started again five times while it is asked.
+fn broker_storm(total: usize, arguments: &[&str], client: ClientSecurity, worker: ClientSecurity) {
+    let (frontend, backend) = (peers::socket("front"), peers::socket("back"));
+    let (frontend, backend) = (format!("ipc://{frontend}"), format!("ipc://{backend}"));
+    let places = ["broker", "--frontend", &frontend, "--backend", &backend, "--heartbeat-ms", "100"];
+    let start = || {
+        let mut broker = lean_oracle(&[&places[..], arguments].concat());
+        broker.line();
+        broker
+    };
+    let mut broker = start();
+    let worker = double_at_broker(&backend, worker, 1);
+    let stop_worker = worker.stopper();
+    let worker = std::thread::spawn(move || worker.run());
+    let mut config = ClientConfig::new(endpoint(&frontend));
+    (config.security, config.timeout) = (client, Duration::from_secs(5));
+    let storm = Storm::default();
+    storm.run(&config, total, |_| {
         broker.kill();
         std::thread::sleep(Duration::from_millis(100));
-        broker = lean_oracle(&arguments);
-        broker.line();
-    }
-    let (mut right, mut failed) = (0, 0);
-    for caller in callers {
-        let (r, f) = caller.join().expect("no wrong answer");
-        right += r;
-        failed += f;
-    }
-    assert_eq!(right + failed, 4 * each);
-    assert_eq!(failed, 0, "a broker that comes back within a second loses no request");
+        broker = start();
+    });
+    let failed = storm.failed.load(Ordering::Relaxed);
+    assert_eq!(failed, 0, "a broker that comes back at once loses no request");
     stop_worker();
     worker.join().expect("no panic");
+}
+
+#[test]
+fn a_broker_killed_and_restarted_under_load_loses_nobody() {
+    let plain = ClientSecurity::Plain { anywhere: false };
+    broker_storm(cases(50_000), &[], plain.clone(), plain);
+}
+
+#[test]
+fn a_broker_with_curve_killed_and_restarted_under_load_loses_nobody() {
+    let key = peers::socket("storm");
+    assert!(lean_oracle(&["keygen", &key]).finish().contains("is secret"));
+    let secret = format!("{key}.key_secret");
+    let server = Keys::read(secret.as_ref()).expect("a key").public;
+    let security = || ClientSecurity::Curve { keys: Keys::generate(), server };
+    broker_storm(cases(10_000), &["--key", &secret], security(), security());
+    let _ = (std::fs::remove_file(secret), std::fs::remove_file(format!("{key}.key")));
+}
+
+/// Two of the workers freeze and thaw, one is killed, one answers late, twice and with garbage.
+#[test]
+fn bad_workers_make_no_answer_wrong() {
+    let (_broker, clients, workers) = start_broker(&[]);
+    let good = double_at_broker(&workers, ClientSecurity::Plain { anywhere: false }, 1);
+    let stop_good = good.stopper();
+    let good = std::thread::spawn(move || good.run());
+    let mut others: Vec<Peer> = (0..3).map(|_| start_worker_process(&workers)).collect();
+    let stop = AtomicBool::new(false);
+    let mut config = ClientConfig::new(endpoint(&clients));
+    // The late answers come after this.
+    (config.timeout, config.retries) = (Duration::from_millis(500), 20);
+    let storm = Storm::default();
+    std::thread::scope(|scope| {
+        scope.spawn(|| bad_worker(&workers, &stop));
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            storm.run(&config, cases(10_000), |k| match k {
+                1 => others[..2].iter().for_each(|w| w.signal("STOP")),
+                2 => others[2].kill(),
+                4 => others[..2].iter().for_each(|w| w.signal("CONT")),
+                _ => {}
+            });
+        }));
+        stop.store(true, Ordering::Relaxed);
+        outcome.unwrap_or_else(|e| std::panic::resume_unwind(e));
+    });
+    assert!(others[..2].iter_mut().all(Peer::runs));
+    stop_good();
+    good.join().expect("no panic");
 }
 
 #[test]
@@ -444,7 +642,7 @@ fn a_bad_message_never_ends_a_server() {
         g[12..12 + mechanism.len()].copy_from_slice(mechanism.as_bytes());
         g
     };
-    let ready = b"\x04\x1a\x05READY\x0bSocket-Type\x00\x00\x00\x03REQ";
+    let ready = b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03REQ";
     let hostile: Vec<Vec<u8>> = vec![
         b"GET / HTTP/1.1\r\n\r\n".to_vec(),
         vec![0xFF; 1000],
@@ -467,7 +665,7 @@ fn a_bad_message_never_ends_a_server() {
         }
         // Well-formed messages of hostile content.
         let mut hub = Hub::new(HubLimits::default()).expect("a hub");
-        let security = lean_oracle::transport::hub::ClientSecurity::Plain { anywhere: false };
+        let security = ClientSecurity::Plain { anywhere: false };
         hub.connect(&endpoint(at), &security).expect("it listens");
         let id = loop {
             hub.wait(None);
@@ -654,9 +852,110 @@ fn formats_survive(client: &Client) {
             assert_eq!(format!("{:?}", back.value().expect("read")), format!("{value:?}"), "{format:?}");
         }
     }
+    // Arrays come back bit for bit, NaNs with their payloads.
+    let doubles = [f64::from_bits(0x7FF8_0000_DEAD_BEEF), -0.0, f64::NEG_INFINITY, 5e-324];
+    let floats = [f32::from_bits(0xFFC0_1234), -0.0, f32::INFINITY];
+    let arrays = vec![
+        Array::new(doubles.to_vec(), vec![2, 2]).expect("4"),
+        Array::flat(floats.to_vec()),
+        Array::new(vec![i64::MIN, i64::MAX, -1], vec![3, 1]).expect("3"),
+        Array::new(Vec::<f64>::new(), vec![0, 3]).expect("none"),
+    ];
+    let back = client.call("echo", Body::json("null").with(arrays.clone()), options()).expect("answered");
+    assert_eq!(back.arrays, arrays);
     // What JSON cannot say comes back in a format that can.
     let back = client.call("sum", Body::json("null").with(vec![Array::flat(vec![f64::NAN])]), options());
     assert_eq!(back.expect("answered").format, Format::MessagePack);
+}
+
+const CONVERT: &str = r#"
+import sys
+from lean_oracle_worker.formats import FORMATS, decode, encode
+with open(sys.argv[1]) as asked, open(sys.argv[2], "w") as answer:
+    for line in asked:
+        k, data = line.split(",")
+        value = decode(bytes.fromhex(data), FORMATS[int(k)])
+        for name in FORMATS:
+            try: print(encode(value, name).hex(), file=answer)
+            except ValueError as e: print(f"! {e}", file=answer)
+print("done")
+"#;
+
+/// Some value, often an awkward one.
+fn any_value(next: &mut impl FnMut() -> u64, depth: u32) -> format::Value {
+    use format::Value;
+    let texts = ["", "NaN", "Infinity", "-Infinity", "null", "1", "\u{0}\"\\\n", "\u{1F600}é\u{2028}"];
+    let text = |k: u64| texts[(k % 8) as usize].to_string();
+    match next() % if depth == 0 { 10 } else { 14 } {
+        0 => Value::Null,
+        1 => Value::Bool(next().is_multiple_of(2)),
+        2 => Value::Int((next() as i64 >> (next() % 64)).into()),
+        3 => Value::Int(((next() as i128) << 64 | next() as i128) >> (next() % 127)),
+        4 => Value::Int(*[1 << 70, -(1 << 70), i128::MIN, i128::MAX].get(next() as usize % 4).expect("4")),
+        5 => {
+            let awkward = [f64::NAN, f64::INFINITY, -f64::INFINITY, -0.0, 0.0, 5e-324, f64::MAX, 1.0];
+            Value::Float(awkward[next() as usize % 8])
+        }
+        // Any bits at all; as NaN only the one, whose text is compared.
+        6 | 7 => Value::Float(f64::from_bits(next())),
+        8 => Value::Text(text(next())),
+        9 => Value::Bytes((0..next() % 5).map(|_| next() as u8).collect()),
+        10 => Value::List((0..next() % 5).map(|_| Value::Float(next() as f64 / 7.0)).collect()),
+        11 | 12 => Value::List((0..next() % 5).map(|_| any_value(next, depth - 1)).collect()),
+        _ => {
+            let names = (0..next() % 5).map(|k| format!("{}{k}", text(next())));
+            let names: Vec<String> = names.collect();
+            Value::Map(names.into_iter().map(|name| (name, any_value(next, depth - 1))).collect())
+        }
+    }
+}
+
+/// Ours is read by Python, and what Python makes of it, in each format, by us: unchanged, or refused by both.
+#[test]
+fn values_survive_every_format_in_both_directions() {
+    use format::Format;
+    let Some(python) = Python::find("values_survive_every_format_in_both_directions") else { return };
+    let mut state = 0x9E37_79B9_7F4A_7C15u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let values: Vec<_> = (0..cases(2000)).map(|_| any_value(&mut next, 4)).collect();
+    let (asked, answer) = (peers::socket("asked"), peers::socket("answer"));
+    let mut lines = String::new();
+    let mut sent = Vec::new();
+    for value in &values {
+        for (k, format) in Format::ALL.into_iter().enumerate() {
+            if let Ok(bytes) = format.encode(value) {
+                let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+                lines += &format!("{k},{hex}\n");
+                sent.push(value);
+            }
+        }
+    }
+    std::fs::write(&asked, lines).expect("ours");
+    assert_eq!(python.start(CONVERT, &[&asked, &answer]).finish(), "done\n");
+    let answers = std::fs::read_to_string(&answer).expect("Python wrote it");
+    let answers: Vec<&str> = answers.lines().collect();
+    assert_eq!(answers.len(), 3 * sent.len());
+    for (value, answers) in sent.into_iter().zip(answers.chunks(3)) {
+        for (format, answer) in Format::ALL.into_iter().zip(answers) {
+            match (format.encode(value), answer.strip_prefix("! ")) {
+                (Ok(_), None) => {
+                    let byte = |at: usize| u8::from_str_radix(&answer[at..at + 2], 16).expect("hex");
+                    let bytes: Vec<u8> = (0..answer.len()).step_by(2).map(byte).collect();
+                    let back = format.decode(&bytes).expect("Python's");
+                    // NaN differs from itself, and 0 equals -0: the texts are compared.
+                    assert_eq!(format!("{back:?}"), format!("{value:?}"), "{format:?}");
+                }
+                (Err(_), Some(why)) => assert!(!why.is_empty()),
+                (ours, theirs) => panic!("{format:?} {value:?}: {ours:?}, Python: {theirs:?}"),
+            }
+        }
+    }
+    let _ = (std::fs::remove_file(asked), std::fs::remove_file(answer));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Arbitrary text as Lean code: never a panic; header and body are all of it, in its place, and a body has
-//! no header.
+//! Arbitrary text as Lean code: never a panic; header and body are all of it, in its place, and no import is
+//! left at the beginning of a body.
 
 #![no_main]
 
@@ -16,7 +16,9 @@ fuzz_target!(|code: &str| {
     assert_eq!(body.matches('\n').count(), code.matches('\n').count());
     assert_eq!(Split::new(&header, Imports::AsWritten).header(), header);
     let again = Split::new(&body, Imports::AsWritten).header();
-    assert!(again.is_empty() || header.is_empty(), "{again:?}");
+    // Two words belong to a header only at its very beginning.
+    let late = again.starts_with("module") || again.starts_with("prelude");
+    assert!(again.is_empty() || header.is_empty() || late, "{again:?}");
     let collapsed = Split::new(code, Imports::CollapseMathlib);
     assert!(collapsed.header().lines().filter(|line| line.starts_with("import Mathlib.")).count() == 0);
     assert!(collapsed.text(code, Imports::CollapseMathlib).ends_with(rest));

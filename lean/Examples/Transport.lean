@@ -8,9 +8,9 @@ import LeanOracle.Transport
 /-!
 # Asking a worker in another process
 
-`scripts/demo-transport` starts what this file asks: a broker, the oracle and a few functions of NumPy
-as its workers. By hand, see `docs/transport.md`. The broker is at `LEAN_ORACLE_ENDPOINT`, or at
-`tcp://127.0.0.1:5555`.
+`scripts/demo-transport` starts what this file asks: a broker, the oracle and a few functions of
+NumPy as its workers. By hand, see `docs/transport.md`. The broker is at `LEAN_ORACLE_ENDPOINT`, or
+at `tcp://127.0.0.1:5555`.
 -/
 
 open LeanOracle LeanOracle.Transport
@@ -23,7 +23,7 @@ def config : IO ClientConfig := do
 
 /-- The request for the sum of a matrix. -/
 def matrix : Json :=
-  Json.mkObj [("matrix", Json.arr #[Json.arr #[(1 : Nat), (2 : Nat)], Json.arr #[(3 : Nat), (4 : Nat)]])]
+  .mkObj [("matrix", .arr #[.arr #[1, 2], .arr #[3, 4]])]
 
 /-- JSON in, JSON out; many requests at once; arrays. -/
 def questions (client : Client) : IO Unit := do
@@ -81,4 +81,4 @@ def bridge (endpoint : String) : IO Unit := do
       bridge config.endpoint
     | .error e =>
       IO.println s!"Nobody answers at {config.endpoint}: {e}"
-      IO.println "Start a broker and workers as docs/transport.md says, or run scripts/demo-transport."
+      IO.println "Start a broker and workers (docs/transport.md), or run scripts/demo-transport."

@@ -3,7 +3,7 @@ Copyright (c) 2026 The lean-oracle authors. Released under Apache 2.0 license as
 file LICENSE.
 -/
 import Lean.Data.Json
-import LeanOracle.Arb
+import LeanOracle.Questions
 import LeanOracleFFI
 
 /-!
@@ -17,16 +17,17 @@ broker stands between, and a `Client` asks and asks again until there is an answ
 open LeanOracle.Transport
 
 #eval withClient { endpoint := "tcp://127.0.0.1:5555" } fun client => do
-  let sum ← client.call "matrix_sum" (Json.mkObj [("matrix", toJson [[1, 2], [3, 4]])])
+  let sum ← client.call "matrix_sum" (.mkObj [("matrix", .arr #[.arr #[1, 2], .arr #[3, 4]])])
   let product ← client.callArrays "matmul" #[a, b]
+  let values ← client.ask (Arb.Question.range "x * exp(-x)" [("x", "0", "5")])
   …
 ```
 
-* `call` sends and receives JSON, `callArrays` arrays of numbers, `request` any payload with any
-  arrays; `callBatch` and `requestBatch` send many at once. What cannot be answered is thrown; with an
-  `E` at the end of their names they return an `Error` instead.
-* A client may be used by any number of tasks at a time. A call blocks the thread that makes it: give
-  tasks that call the priority `.dedicated`, or `spawn`.
+* `call` sends and receives JSON, `callArray` and `callArrays` numbers, `ask` the questions of
+  `LeanOracle.Questions`, `request` any payload with any arrays. `callBatch` sends many requests at
+  once. They throw when there is no answer; `callE` and so on return an `Error` instead.
+* A client may be used by any number of tasks at a time. A call blocks the thread that makes it:
+  give tasks that call the priority `.dedicated`, or `spawn`.
 * A `CancelToken` ends calls from another task. `close` ends all calls of a client; `withClient`
   closes it whatever happens.
 
@@ -55,8 +56,8 @@ inductive Error where
   | cancelled
   /-- The client was closed, before the request or while it was under way. -/
   | closed
-  /-- The request was not sent: it is not well-formed, there are too many, or the server does not let
-  us in. -/
+  /-- The request was not sent: it is not well-formed, there are too many, or the server does not
+  let us in. -/
   | request (reason : Arb.Error)
   deriving Repr, Inhabited, DecidableEq
 
@@ -191,8 +192,8 @@ def convertE (p : Payload) (contentType : String) : IO (Except Error Payload) :=
   | .ok (contentType, bytes) => return .ok { contentType, bytes }
   | .error e => return .error (.ofJson e)
 
-/-- The same in the content type that its size asks for: JSON, MessagePack from `msgpackFrom` bytes on,
-Protocol Buffers from `protobufFrom` on; the next one if that cannot say it. -/
+/-- The same in the content type that its size asks for: JSON, MessagePack from `msgpackFrom` bytes
+on, Protocol Buffers from `protobufFrom` on; the next one if that cannot say it. -/
 def fitE (p : Payload) (msgpackFrom : Nat := 2 ^ 12) (protobufFrom : Nat := 2 ^ 20) :
     IO (Except Error Payload) := do
   let limit (n : Nat) : UInt64 := UInt64.ofNat (max 1 (min n (2 ^ 63)))
@@ -202,8 +203,8 @@ def fitE (p : Payload) (msgpackFrom : Nat := 2 ^ 12) (protobufFrom : Nat := 2 ^ 
 
 /-- The payload of an answer as JSON. -/
 def toJsonE (p : Payload) : IO (Except Error Json) := do
-  let json ← if p.contentType == "application/json" then pure (.ok p) else p.convertE "application/json"
-  match json with
+  let isJson := p.contentType == "application/json"
+  match ← if isJson then pure (.ok p) else p.convertE "application/json" with
   | .error (.request e) => return .error (.decode (toString e))
   | .error e => return .error e
   | .ok json =>
@@ -250,10 +251,11 @@ structure ClientConfig where
   inFlight : Nat := 10000
   /-- Bytes that a message of the server may have. -/
   maxMessageBytes : Nat := 256 * 2 ^ 20
-  /-- The server's public key, or a file of it: everything is sealed by CURVE. By default the environment's
-  `LEAN_ORACLE_SERVER_KEY`, if it is set. -/
+  /-- The server's public key, or a file of it: everything is sealed by CURVE. By default the
+  environment's `LEAN_ORACLE_SERVER_KEY`, if it is set. -/
   serverKey : Option String := none
-  /-- Our secret key, or a file of it. By default `LEAN_ORACLE_SECRET_KEY`, if that is set, or a new one. -/
+  /-- Our secret key, or a file of it. By default `LEAN_ORACLE_SECRET_KEY`, if that is set, or a new
+  one. -/
   key : Option String := none
   /-- Whether to talk to other machines without CURVE. -/
   plaintext : Bool := false
@@ -311,8 +313,8 @@ structure Metrics where
   receivedBytes : Nat
   /-- Requests under way. -/
   inFlight : Nat
-  /-- From a request to its answer: how many took at most so many microseconds and more than the number
-  before; `none` for more than 67 s. -/
+  /-- From a request to its answer: how many took at most so many microseconds and more than the
+  number before; `none` for more than 67 s. -/
   latency : List (Option Nat × Nat)
   deriving Repr, DecidableEq
 
@@ -371,8 +373,9 @@ def connectE (config : ClientConfig := {}) : IO (Except Error Client) := do
 /-- A client. It connects with its first request: a server that is not there is no error here. -/
 def connect (config : ClientConfig := {}) : IO Client := do orThrow (← connectE config)
 
-/-- Closes a client: calls of other tasks that are under way end with `Error.closed`, and so does every
-later one. Closing twice is fine; so is not closing, when nothing refers to the client any more. -/
+/-- Closes a client: calls of other tasks that are under way end with `Error.closed`, and so does
+every later one. Closing twice is fine; so is not closing, when nothing refers to the client any
+more. -/
 def close (client : Client) : IO Unit := FFI.clientClose client
 
 /-- Sends requests, all at once, and waits for what becomes of each. -/
@@ -396,7 +399,8 @@ private def sendOne (client : Client) (r : FFI.Request) (o : CallOptions) (raw :
 
 /-- A request as the native library takes it. -/
 private def ffi (r : Request) : FFI.Request :=
-  { op := r.op, contentType := r.payload.contentType, payload := r.payload.bytes, arrays := r.arrays }
+  let { contentType, bytes } := r.payload
+  { op := r.op, contentType, payload := bytes, arrays := r.arrays }
 
 /-- Sends requests, all at once, and waits for what becomes of each; that is in the same order. -/
 def requestBatchE (client : Client) (requests : Array Request) (o : CallOptions := {}) :
@@ -462,9 +466,23 @@ def callArray (client : Client) (op : String) (array : NumArray) (payload : Json
     (o : CallOptions := {}) : IO NumArray := do
   orThrow (← client.callArrayE op array payload o)
 
+/-- Asks a worker that is the oracle, `lean-oracle worker`, a question. -/
+def askE (client : Client) (q : Arb.Question α) (o : CallOptions := {}) : IO (Except Error α) := do
+  match ← client.callE "oracle" q.request o with
+  | .error e => return .error e
+  | .ok j =>
+    match q.readE j with
+    | .ok a => return .ok a
+    | .error e => return .error (.decode (toString e))
+
+/-- Asks a worker that is the oracle, `lean-oracle worker`, a question. -/
+def ask (client : Client) (q : Arb.Question α) (o : CallOptions := {}) : IO α := do
+  orThrow (← client.askE q o)
+
 /-- Sends text in one frame, as a REQ socket does, for servers that do not speak our envelope, each
 attempt over a connection of its own. Returns the one frame of the answer. -/
-def callRawE (client : Client) (text : String) (o : CallOptions := {}) : IO (Except Error String) := do
+def callRawE (client : Client) (text : String) (o : CallOptions := {}) :
+    IO (Except Error String) := do
   let request := { op := "", contentType := "", payload := text.toUTF8, arrays := #[] }
   match ← client.sendOne request o true with
   | .error e => return .error e
@@ -513,8 +531,8 @@ def wait (job : Job α) : IO α := do orThrow (← job.waitE)
 
 end Job
 
-/-- Makes a call in a thread of its own: `spawn (client.callE "f" x { cancel := · })`. It goes on when
-the job is dropped. -/
+/-- Makes a call in a thread of its own: `spawn (client.callE "f" x { cancel := · })`. It goes on
+when the job is dropped. -/
 def spawn (call : Option CancelToken → IO (Except Error α)) : IO (Job α) := do
   let token ← CancelToken.new
   let task ← IO.asTask (call (some token)) (prio := .dedicated)

@@ -4,7 +4,7 @@ file LICENSE.
 -/
 
 /-!
-# Checks that are counted, and random numbers
+# Checks that are counted, resident memory, and random numbers
 -/
 
 namespace Tests
@@ -43,6 +43,15 @@ def checkAll (name : String) (cases : List α) (ok : α → Bool) (render : α �
   match cases.filter (fun x => !ok x) with
   | [] => check s!"{name}: {cases.length} cases" (!cases.isEmpty)
   | x :: xs => check name false s!"{xs.length + 1} of {cases.length}, first {render x}"
+
+/-- Resident memory of this process in pages, where the system tells. -/
+def residentPages : IO (Option Nat) := do
+  try
+    let text ← IO.FS.readFile "/proc/self/statm"
+    -- the second of its numbers
+    let rest := (text.toList.dropWhile (· != ' ')).drop 1
+    return (String.ofList (rest.takeWhile (·.isDigit))).toNat?
+  catch _ => return none
 
 /-- Pseudo-random numbers: Knuth's linear congruential generator, its upper bits. -/
 abbrev Gen := StateM Nat

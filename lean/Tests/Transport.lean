@@ -9,9 +9,9 @@ import Tests.Harness
 /-!
 # `LeanOracle.Transport` against real brokers and workers
 
-Processes are started, frozen and killed. What needs NumPy is asked of the Python worker, where there
-is a Python that has what it needs (`LEAN_ORACLE_PYTHON`, or the one that `scripts/test` makes). What is
-not there is skipped, and said so; where `CI` is set that is a failure.
+Processes are started, frozen and killed. What needs NumPy is asked of the Python worker, where
+there is a Python that has what it needs (`LEAN_ORACLE_PYTHON`, or the one that `scripts/test`
+makes). What is not there is skipped, and said so; where `CI` is set that is a failure.
 -/
 
 namespace Tests.Transport
@@ -34,7 +34,7 @@ def Peer.start (cmd : String) (args : Array String) (env : Array (String × Opti
   let child ← IO.Process.spawn {
     cmd := "sh", args := #["-c", "echo $$; exec \"$0\" \"$@\"", cmd] ++ args, env
     stdin := .null, stdout := .piped, stderr := .null }
-  let line : IO String := do return (← child.stdout.getLine).trim
+  let line : IO String := do return (((← child.stdout.getLine).splitOn "\n").head?).getD ""
   return { pid := ← line, line, wait := discard child.wait }
 
 /-- Sends a signal. -/
@@ -77,12 +77,12 @@ def placeIn (line : String) : String := String.intercalate " " ((line.splitOn " 
 /-- A broker: the process, and where clients and workers connect. -/
 def startBroker (more : Array String := #[]) : PeersM (Peer × String × String) := do
   let broker ← start program.toString <| #["broker", "--frontend", "tcp://127.0.0.1:0",
-    "--backend", "tcp://127.0.0.1:0", "--heartbeat-ms", "200"] ++ more
+    "--backend", "tcp://127.0.0.1:0", "--heartbeat-ms", "2000"] ++ more
   return (broker, placeIn (← broker.line), placeIn (← broker.line))
 
 /-- The oracle as a worker of a broker. -/
 def startOracle (broker : String) (more : Array String := #[]) : PeersM Peer :=
-  start program.toString (#["worker", "--broker", broker, "--heartbeat-ms", "200"] ++ more)
+  start program.toString (#["worker", "--broker", broker, "--heartbeat-ms", "2000"] ++ more)
 
 /-- A Python that has what the worker package needs. -/
 def findPython : IO (Option String) := do
@@ -97,12 +97,13 @@ def findPython : IO (Option String) := do
 
 /-- The functions of NumPy as a worker of a broker. -/
 def startNumeric (python broker : String) : PeersM Peer :=
-  start python #["-m", "lean_oracle_worker.examples.numeric", "--broker", broker, "--heartbeat", "0.2"]
+  start python
+    #["-m", "lean_oracle_worker.examples.numeric", "--broker", broker, "--heartbeat", "2"]
     #[("PYTHONPATH", some "python"), ("PYTHONDONTWRITEBYTECODE", some "1")]
 
-/-- Waits until a condition holds, at most 30 s. -/
+/-- Waits until a condition holds, at most two minutes. -/
 def until' (what : String) (condition : IO Bool) : TestM Unit := do
-  for _ in [0:1500] do
+  for _ in [0:6000] do
     if ← condition then return
     IO.sleep 20
   throw (IO.userError s!"{what} does not come about")
@@ -174,10 +175,12 @@ def openFiles : IO Nat := do
 
 def aloneTests : TestM Unit := do
   -- refused before anything is sent
-  checkKind "an endpoint that is none" (← Client.connectE { endpoint := "nonsense" }) "request bad_request"
+  checkKind "an endpoint that is none" (← Client.connectE { endpoint := "nonsense" })
+    "request bad_request"
   checkKind "other machines without CURVE" (← Client.connectE { endpoint := "tcp://192.0.2.1:1" })
     "request unauthorized"
-  checkKind "a key that is none" (← Client.connectE { serverKey := some "short" }) "request bad_request"
+  checkKind "a key that is none" (← Client.connectE { serverKey := some "short" })
+    "request bad_request"
   let nobody := s!"ipc:///tmp/lean-oracle-nobody-{← IO.monoMsNow}"
   let fast : CallOptions := { timeoutMs := some 200, retries := some 0 }
   withClient' nobody fun client => do
@@ -192,7 +195,8 @@ def aloneTests : TestM Unit := do
       checkKind s!"a shape of {name} numbers" (← client.callArraysE "echo" #[{ array with shape }])
         "request bad_request"
     checkKind "a content type that is none"
-      (← client.requestE { op := "echo", payload := ⟨"text/plain", "x".toUTF8⟩ }) "request bad_request"
+      (← client.requestE { op := "echo", payload := ⟨"text/plain", "x".toUTF8⟩ })
+      "request bad_request"
     checkEq "no requests, no answers" (← client.requestBatchE #[]).size 0
     let token ← CancelToken.new
     token.cancel
@@ -213,7 +217,9 @@ def aloneTests : TestM Unit := do
     catch e => pure (toString e)
   checkEq "withClient throws what its body throws" thrown "from the body"
   let thrown ← try
-      withClient { endpoint := nobody } fun client => do discard <| client.call "x" .null fast; return ""
+      withClient { endpoint := nobody } fun client => do
+        discard <| client.call "x" .null fast
+        return ""
     catch e => pure (toString e)
   check "call throws the rendered error" (thrown.startsWith "transport: unreachable: ") thrown
   -- clients that are not closed are closed when nothing refers to them
@@ -242,19 +248,21 @@ def formatTests : TestM Unit := do
       | .ok back => checkEq s!"{name} survives {contentType}" back.compress j.compress
       | .error e => check s!"{name} survives {contentType}" false (toString e)
   let big : Json := ((2 ^ 70 : Nat) : Json)
-  for (name, j) in [("null", Json.null), ("the text NaN", Json.str "NaN"), ("-1", ((-1 : Int) : Json)),
-      ("a list", matrixJson [[1, 2], []]), ("an object", Json.mkObj [("é", Json.bool true)])] do
+  for (name, j) in [("null", Json.null), ("the text NaN", Json.str "NaN"),
+      ("-1", ((-1 : Int) : Json)), ("a list", matrixJson [[1, 2], []]),
+      ("an object", Json.mkObj [("é", Json.bool true)])] do
     for contentType in ["application/json", "application/msgpack", "application/x-protobuf"] do
       same name j contentType
   same "2^70" big "application/x-protobuf"
-  checkKind "2^70 does not fit MessagePack" (← (Payload.ofJson big).convertE "application/msgpack")
-    "request bad_request"
+  checkKind "2^70 does not fit MessagePack"
+    (← (Payload.ofJson big).convertE "application/msgpack") "request bad_request"
   let nan : Payload := ⟨"application/msgpack", ⟨#[0xcb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0]⟩⟩
   checkKind "JSON has no NaN" (← nan.toJsonE) "decode"
-  checkKind "MessagePack that is none" (← (⟨"application/msgpack", ⟨#[0x92, 1]⟩⟩ : Payload).toJsonE) "decode"
-  checkKind "JSON that is none" (← (⟨"application/json", "{".toUTF8⟩ : Payload).toJsonE) "decode"
-  checkKind "text that is not UTF-8" (← (⟨"application/json", ⟨#[0x22, 0xff, 0x22]⟩⟩ : Payload).toJsonE)
-    "decode"
+  for (name, contentType, bytes) in [("MessagePack that is none", "application/msgpack", [0x92, 1]),
+      ("JSON that is none", "application/json", [0x7b]),
+      ("text that is not UTF-8", "application/json", [0x22, 0xff, 0x22])] do
+    let payload : Payload := ⟨contentType, ⟨(bytes : List UInt8).toArray⟩⟩
+    checkKind name (← payload.toJsonE) "decode"
   let fit (n : Nat) : IO String := do
     match ← (Payload.ofJson (matrixJson (List.replicate n [1, 2]))).fitE 100 1000 with
     | .ok p => return p.contentType
@@ -263,10 +271,13 @@ def formatTests : TestM Unit := do
     ["application/json", "application/msgpack", "application/x-protobuf"]
   let ints : Array Int := #[0, 1, -1, 255, -256, 2 ^ 63 - 1, -(2 ^ 63)]
   checkEq "integers are read back" ((NumArray.ofInts? ints).bind (·.ints?)) (some ints)
-  check "larger ones are refused" ((NumArray.ofInts? #[2 ^ 63]).isNone && (NumArray.ofInts? #[-(2 ^ 63) - 1]).isNone)
+  check "larger ones are refused"
+    ((NumArray.ofInts? #[2 ^ 63]).isNone && (NumArray.ofInts? #[-(2 ^ 63) - 1]).isNone)
   -- 1.5, the least and the largest float, -0, -∞, NaN
-  let floats : NumArray := { shape := #[6], numbers := .f32 ⟨#[0, 0, 192, 63, 1, 0, 0, 0, 255, 255, 127, 127,
-    0, 0, 0, 128, 0, 0, 128, 255, 0, 0, 192, 127]⟩ }
+  let floats : NumArray := {
+    shape := #[6]
+    numbers := .f32 ⟨#[0, 0, 192, 63, 1, 0, 0, 0, 255, 255, 127, 127, 0, 0, 0, 128, 0, 0, 128, 255,
+      0, 0, 192, 127]⟩ }
   match floats.floats?.map (·.toList) with
   | some [a, b, c, d, e, f] =>
     check "floats are doubles" (a == 1.5 && b == (1.0 : Float).scaleB (-149)
@@ -275,6 +286,27 @@ def formatTests : TestM Unit := do
   | _ => check "floats are doubles" false
   check "numbers are counted" (floats.size == 6 && (floats.reshape? #[2, 3]).isSome
     && (floats.reshape? #[4]).isNone && floats.ints?.isNone)
+
+/-- What is read from a client's metrics. -/
+def metricsTests : TestM Unit := do
+  let counters := ["requests_total", "answered_total", "failed_total", "retries_total",
+    "timeouts_total", "late_replies_total", "garbage_total", "connections_total",
+    "sent_bytes_total", "received_bytes_total", "in_flight"]
+  let counts (n : Nat) : List (String × Json) := (counters.zip (List.range 11)).map fun (name, i) =>
+    (name, ((n + i : Nat) : Json))
+  let buckets := Json.mkObj [("1", (50 : Nat)), ("8", (49 : Nat)), ("inf", (1 : Nat))]
+  match Metrics.ofJson (Json.mkObj (("latency_seconds_buckets_micros", buckets) :: counts 7)) with
+  | .ok m =>
+    checkEq "metrics are read" m
+      ⟨7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, [(some 1, 50), (some 8, 49), (none, 1)]⟩
+    checkEq "percentiles" ([1, 50, 51, 99, 100].map m.percentile)
+      [some 1, some 1, some 8, some 8, none]
+  | .error e => check "metrics are read" false e
+  let few := ("latency_seconds_buckets_micros", buckets) :: (counts 7).drop 1
+  check "a counter that is missing is an error" <|
+    match Metrics.ofJson (Json.mkObj few) with
+    | .ok _ => false
+    | .error _ => true
 
 /-! ### With the oracle -/
 
@@ -287,8 +319,14 @@ def oracleTests : TestM Unit := withPeers do
   let refused ← client.callE "oracle" (Json.mkObj [("func", "log"), ("lo", "-1"), ("hi", "1")])
   checkKind "its refusals are typed" refused "server domain"
   match refused with
-  | .error (.server _ message _) => check "and come with its words" (message.startsWith "log over [-1, 1]") message
+  | .error (.server _ message _) =>
+    check "and come with its words" (message.startsWith "log over [-1, 1]") message
   | _ => pure ()
+  let range := Arb.Question.range "x * exp(-x)" [("x", "0", "5")] { digits := 10 }
+  checkEq "a typed question is answered as without a broker"
+    (← client.askE range).toOption (some (← range.ask))
+  checkKind "and refused"
+    (← client.askE (Arb.Question.range "1/x" [("x", "-1", "1")])) "server pole"
   -- pipelined, in the order of the questions, refusals in their places
   let questions := (List.range 500).toArray.map fun i =>
     ("oracle", if i % 10 == 3 then Json.null else sqrtOf (i * i))
@@ -302,7 +340,8 @@ def oracleTests : TestM Unit := withPeers do
   let tasks ← (List.range 8).mapM fun t => IO.asTask (prio := .dedicated) do
     let mut right := 0
     for i in [0:100] do
-      if isRoot (t * 100 + i) (← client.callE "oracle" (sqrtOf ((t * 100 + i) ^ 2))) then right := right + 1
+      let n := t * 100 + i
+      if isRoot n (← client.callE "oracle" (sqrtOf (n ^ 2))) then right := right + 1
     return right
   let counts ← tasks.mapM fun t => do
     match ← IO.wait t with
@@ -310,8 +349,8 @@ def oracleTests : TestM Unit := withPeers do
     | .error _ => pure 0
   checkEq "8 tasks get their own answers" counts (List.replicate 8 100)
   let m ← client.metrics
-  check "metrics" (m.requests == 1302 && m.answered == 1251 && m.failed == 51 && m.inFlight == 0
-    && (m.latency.foldl (fun n b => n + b.2) 0) == 1251 && (m.percentile 50).isSome
+  check "metrics" (m.requests == 1304 && m.answered == 1252 && m.failed == 52 && m.inFlight == 0
+    && (m.latency.foldl (fun n b => n + b.2) 0) == 1252 && (m.percentile 50).isSome
     && 0 < m.sentBytes && 0 < m.receivedBytes) (reprStr m)
   -- nobody has this operation: it waits at the broker
   let (r, ms) ← timed (client.callE "nothing" .null { timeoutMs := some 150, retries := some 1 })
@@ -321,15 +360,17 @@ def oracleTests : TestM Unit := withPeers do
   checkKind "a deadline" r "timeout"
   check "before the attempt is over" (150 ≤ ms && ms < 9000) s!"{ms} ms"
   -- cancelled from another task, one of two
-  let stays ← spawn fun token => client.callE "nothing" .null { cancel := token, deadlineMs := some 60000 }
-  let job ← spawn fun token => client.callE "nothing" .null { cancel := token, deadlineMs := some 60000 }
+  let ask (client : Client) (op : String) (payload : Json) : IO (Job Json) :=
+    spawn fun cancel => client.callE op payload { cancel, deadlineMs := some 60000 }
+  let stays ← ask client "nothing" .null
+  let job ← ask client "nothing" .null
   IO.sleep 100
   job.cancel
   checkKind "cancelled" (← job.waitE) "cancelled"
   check "the other one goes on" (!(← IO.hasFinished stays.task))
   -- the oracle itself stops
   let endless := Json.mkObj [("kind", "constant"), ("name", "khinchin"), ("digits", (10000 : Nat))]
-  let job ← spawn fun token => client.callE "oracle" endless { cancel := token, deadlineMs := some 60000 }
+  let job ← ask client "oracle" endless
   IO.sleep 200
   job.cancel
   checkKind "a long question is cancelled" (← job.waitE) "cancelled"
@@ -340,7 +381,7 @@ def oracleTests : TestM Unit := withPeers do
   -- the worker is killed with a request in its hands, another comes
   let client ← Client.connect { endpoint := clients, timeoutMs := 10000 }
   oracle.signal "STOP"
-  let job ← spawn fun token => client.callE "oracle" (sqrtOf 144) { cancel := token, deadlineMs := some 60000 }
+  let job ← ask client "oracle" (sqrtOf 144)
   IO.sleep 150
   kill oracle
   discard <| startOracle workers
@@ -349,8 +390,9 @@ def oracleTests : TestM Unit := withPeers do
   kill broker
   checkKind "the broker is gone"
     (← client.callE "oracle" (sqrtOf 4) { timeoutMs := some 200, retries := some 0 }) "unreachable"
-  let job ← spawn fun token => client.callE "oracle" (sqrtOf 225) { cancel := token, deadlineMs := some 60000 }
-  discard <| start program.toString #["broker", "--frontend", clients, "--backend", workers, "--heartbeat-ms", "200"]
+  let job ← ask client "oracle" (sqrtOf 225)
+  discard <| start program.toString
+    #["broker", "--frontend", clients, "--backend", workers, "--heartbeat-ms", "2000"]
   check "a broker that comes back" (isRoot 15 (← job.waitE))
   client.close
 
@@ -359,10 +401,12 @@ def curveTests : TestM Unit := withPeers do
   IO.FS.createDirAll (dir / "allowed")
   try
     for name in ["broker", "allowed/alice", "mallory"] do
-      discard <| IO.Process.run { cmd := program.toString, args := #["keygen", (dir / name).toString] }
+      let args := #["keygen", (dir / name).toString]
+      discard <| IO.Process.run { cmd := program.toString, args }
     let file (name : String) := (dir / name).toString
     let (_, clients, workers) ← startBroker
-      #["--key", file "broker.key_secret", "--allow", file "allowed"]
+      #["--key", file "broker.key_secret", "--allow", file "allowed",
+        "--allow-workers", file "allowed"]
     let config : ClientConfig := { endpoint := clients, timeoutMs := 5000, retries := 0 }
     let serverKey := some (file "broker.key")
     let ask (config : ClientConfig) : TestM (Except Error Json) := do
@@ -374,7 +418,8 @@ def curveTests : TestM Unit := withPeers do
     let text := ((key.splitOn "\"").drop 1).head?
     checkKind "a key may be given as text" (← ask { alice with serverKey := text }) "ok"
     checkKind "who is not, is not"
-      (← ask { config with serverKey, key := some (file "mallory.key_secret") }) "request unauthorized"
+      (← ask { config with serverKey, key := some (file "mallory.key_secret") })
+      "request unauthorized"
     checkKind "nor who has no key" (← ask { config with serverKey }) "request unauthorized"
     let other ← ask { alice with serverKey := some (file "mallory.key"), timeoutMs := 1000 }
     check "a server that is not the expected one is not talked to" (kind other != "ok") (kind other)
@@ -425,12 +470,14 @@ def numericTests (python : String) : TestM Unit := withPeers do
   | .ok y =>
     let back := y.floats?.getD .empty
     let wrong := (List.range n).filter fun i => back.get! i != x.get! i
-    check "a million doubles" (y.shape == #[n] && back.size == n && wrong.isEmpty) s!"{wrong.take 3}"
-  let special : FloatArray := ⟨#[0.0 / 0.0, 1.0 / 0.0, -1.0 / 0.0, -0.0, (1.0 : Float).scaleB (-1074)]⟩
+    check "a million doubles" (y.shape == #[n] && back.size == n && wrong.isEmpty)
+      s!"{wrong.take 3}"
+  let least := (1.0 : Float).scaleB (-1074)
+  let special : FloatArray := ⟨#[0.0 / 0.0, 1.0 / 0.0, -1.0 / 0.0, -0.0, least]⟩
   match (← client.callArray "echo" special).floats?.map (·.toList) with
   | some [a, b, c, d, e] =>
-    check "NaN, ±∞, -0 and the least double" (a.isNaN && b == 1 / 0 && c == -1 / 0 && d == 0 && 1 / d < 0
-      && e == (1.0 : Float).scaleB (-1074)) s!"{[a, b, c, d, e]}"
+    check "NaN, ±∞, -0 and the least double" (a.isNaN && b == 1 / 0 && c == -1 / 0 && d == 0
+      && 1 / d < 0 && e == least) s!"{[a, b, c, d, e]}"
   | _ => check "NaN, ±∞, -0 and the least double" false
   let ints : Array Int := #[2 ^ 63 - 1, -(2 ^ 63), -1, 0]
   if let some array := NumArray.ofInts? ints >>= (·.reshape? #[2, 2]) then
@@ -439,24 +486,42 @@ def numericTests (python : String) : TestM Unit := withPeers do
   let floats : NumArray := { shape := #[1, 2], numbers := .f32 ⟨#[0, 0, 192, 63, 0, 0, 0, 192]⟩ }
   let back ← client.callArray "echo" floats
   checkEq "floats" (back.shape, back.floats?.map (·.toList)) (#[1, 2], some [1.5, -2])
-  let empty ← client.callArrays "echo" #[{ shape := #[0, 3], numbers := .f64 .empty }, { shape := #[], numbers := .f64 ⟨#[4]⟩ }]
-  checkEq "no numbers, and one without dimensions" (empty.toList.map fun a => (a.shape, a.size)) [(#[0, 3], 0), (#[], 1)]
+  let nothing : NumArray := { shape := #[0, 3], numbers := .f64 .empty }
+  let one : NumArray := { shape := #[], numbers := .f64 ⟨#[4]⟩ }
+  checkEq "no numbers, and one without dimensions"
+    ((← client.callArrays "echo" #[nothing, one]).toList.map fun a => (a.shape, a.size))
+    [(#[0, 3], 0), (#[], 1)]
   -- [[1, 2], [3, 4]] · [[5, 6], [7, 8]]
   let square (l : List Float) : NumArray := { shape := #[2, 2], numbers := .f64 ⟨l.toArray⟩ }
   let product ← client.callArrays "matmul" #[square [1, 2, 3, 4], square [5, 6, 7, 8]]
   checkEq "a product of matrices" (product.toList.map fun a => (a.shape, a.floats?.map (·.toList)))
     [(#[2, 2], some [19, 22, 43, 50])]
-  checkKind "a product that is none" (← client.callArraysE "matmul" #[square [1, 2, 3, 4]]) "server bad_request"
+  checkKind "a product that is none" (← client.callArraysE "matmul" #[square [1, 2, 3, 4]])
+    "server bad_request"
   checkKind "no array came back" (← client.callArrayE "sum" x) "decode"
   -- replies of every size arrive whole
-  for (name, size) in [("a reply of 4095 bytes", 4095), ("of 4096 bytes", 4096), ("of 4097 bytes", 4097),
-      ("of 64 MiB", 64 * 2 ^ 20)] do
+  for (name, size) in [("a reply of 4095 bytes", 4095), ("of 4096 bytes", 4096),
+      ("of 4097 bytes", 4097), ("of 64 MiB", 64 * 2 ^ 20)] do
     let payload : Payload := ⟨"application/json", textOf size⟩
     match ← client.requestE { op := "echo", payload } with
     | .ok r =>
       check name (r.payload.bytes.size == size && hash r.payload.bytes == hash payload.bytes
         && r.payload.contentType == "application/json") s!"{r.payload.bytes.size} bytes"
     | .error e => check name false (toString e)
+  -- nothing of requests, answers and refusals is kept; each round moves about a megabyte
+  let small : NumArray := .ofFloats ((List.range 20000).foldl (fun a i => a.push (.ofNat i)) .empty)
+  let text : Payload := ⟨"application/json", textOf 100000⟩
+  let rounds (n : Nat) : IO Unit := do
+    for _ in [0:n] do
+      discard <| client.requestBatchE #[{ op := "echo", arrays := #[small, small] },
+        { op := "echo", payload := text }, { op := "matmul", arrays := #[small] },
+        { op := "echo", arrays := #[{ small with shape := #[3] }] }]
+  rounds 50
+  let before ← residentPages
+  rounds 200
+  match before, ← residentPages with
+  | some a, some b => check "calls do not leak" (b < a + 5000) s!"{a} pages, then {b}"
+  | _, _ => IO.println "skip  calls do not leak (no /proc)"
   match ← (Payload.ofJson (matrixSum (List.replicate 3000 [1, 2, 3]))).fitE with
   | .ok payload =>
     let reply ← client.requestE { op := "matrix_sum", payload }
@@ -489,8 +554,10 @@ example : String → BridgeError := .SerializationError
 example : String → String → BridgeError := .ServerError
 example : String → BridgeError := .NetworkError
 example : BridgeConfig → String → IO (BridgeResult String) := lazyPirateRequest
-example : BridgeConfig → String → HeartbeatConfig → IO (BridgeResult String) := @paranoidPirateRequest
-example : MathDefs.Matrix → String → String → BridgeConfig → IO (BridgeResult Float) := @callPythonMatrixSum
+example : BridgeConfig → String → HeartbeatConfig → IO (BridgeResult String) :=
+  @paranoidPirateRequest
+example : MathDefs.Matrix → String → String → BridgeConfig → IO (BridgeResult Float) :=
+  @callPythonMatrixSum
 example : BridgeConfig → IO (BridgeResult String) := @checkServerHealth
 example : List MathDefs.Matrix → String → String → BridgeConfig → IO (List (BridgeResult Float)) :=
   @callPythonMatrixBatch
@@ -515,14 +582,17 @@ def bridgeAsks (what endpoint : String) : TestM Unit := do
   for m in [(⟨[[1, 2], [3, 4]]⟩ : MathDefs.Matrix), ⟨[]⟩, ⟨[[2 ^ 60, 1], [-(2 ^ 60), 2 ^ 53 + 1]]⟩,
       ⟨(List.range 50).map fun i => (List.range 200).map fun j => Int.ofNat i - 3 * Int.ofNat j⟩] do
     let r ← exact m
-    check s!"{what}: exactly {MathDefs.matrixSum m}" (r.toOption == some (MathDefs.matrixSum m)) (reprStr r)
+    let sum := MathDefs.matrixSum m
+    check s!"{what}: exactly {sum}" (r.toOption == some sum) (reprStr r)
   checkEq s!"{what}: healthy" (← checkServerHealth config).toOption (some "healthy")
+  let batch : List MathDefs.Matrix := [⟨[[1]]⟩, ⟨[[1], [2, 3]]⟩, ⟨[[5, 6], [7, 8]]⟩]
   checkEq s!"{what}: a batch"
-    ((← callPythonMatrixBatch [⟨[[1]]⟩, ⟨[[1], [2, 3]]⟩, ⟨[[5, 6], [7, 8]]⟩] "m" "1" config).map fun r =>
+    ((← callPythonMatrixBatch batch "m" "1" config).map fun r =>
       match r with
       | .ok x => toString x
       | .error _ => bridgeErrorKind r) ["1.000000", "ServerError error", "26.000000"]
-  let request := "{\"schema_version\":2,\"matrix\":[[1,2]],\"model\":{\"name\":\"m\",\"version\":\"1\",\"author\":\"a\"}}"
+  let request := "{\"schema_version\":2,\"matrix\":[[1,2]],\
+    \"model\":{\"name\":\"m\",\"version\":\"1\",\"author\":\"a\"}}"
   let sumIn (r : BridgeResult String) : Option String := do
     let j ← (Json.parse (← r.toOption)).toOption
     let sum ← (j.getObjVal? "matrix_sum_exact").toOption
@@ -533,24 +603,28 @@ def bridgeAsks (what endpoint : String) : TestM Unit := do
   check s!"{what}: version 3" (match r with
     | .error (.ServerError _ message) => message == "Unsupported schema version: 3"
     | _ => false) (reprStr r)
-  checkEq s!"{what}: what is not JSON" (bridgeErrorKind (← lazyPirateRequest config "{")) "ServerError error"
-  checkEq s!"{what}: an envelope with what is not JSON" (bridgeErrorKind (← paranoidPirateRequest config "{"))
-    "SerializationError"
+  let broken ← lazyPirateRequest config "{"
+  checkEq s!"{what}: what is not JSON" (bridgeErrorKind broken) "ServerError error"
+  let broken ← paranoidPirateRequest config "{"
+  checkEq s!"{what}: in an envelope too" (bridgeErrorKind broken) "SerializationError"
 
 def bridgeTests (python : Option String) : TestM Unit := withPeers do
-  let nobody : BridgeConfig := { endpoint := "ipc:///tmp/lean-oracle-no-bridge", timeoutMs := 100, maxRetries := 1 }
+  let endpoint := "ipc:///tmp/lean-oracle-no-bridge"
+  let nobody : BridgeConfig := { endpoint, timeoutMs := 100, maxRetries := 1 }
   checkEq "the bridge: nobody" (bridgeErrorKind (← checkServerHealth nobody)) "ConnectionFailed"
   checkEq "the bridge: not an endpoint"
     (bridgeErrorKind (← checkServerHealth { nobody with endpoint := "x" })) "ConnectionFailed"
-  checkEq "the bridge: no attempts" (bridgeErrorKind (← checkServerHealth { nobody with maxRetries := 0 }))
-    "Timeout request 100"
-  checkEq "the bridge: responses" (["{\"status\": \"success\"}", "{\"status\":\"error\",\"message\":\"m\"}", "1", "{"].map
-    parseServerResponse) [some ⟨"success", "OK"⟩, some ⟨"error", "m"⟩, none, none]
+  checkEq "the bridge: no attempts"
+    (bridgeErrorKind (← checkServerHealth { nobody with maxRetries := 0 })) "Timeout request 100"
+  let responses :=
+    ["{\"status\": \"success\"}", "{\"status\":\"error\",\"message\":\"m\"}", "1", "{"]
+  checkEq "the bridge: responses" (responses.map parseServerResponse)
+    [some ⟨"success", "OK"⟩, some ⟨"error", "m"⟩, none, none]
   let (_, clients, workers) ← startBroker
   -- there is a broker, but no worker
   let config : BridgeConfig := { endpoint := clients, timeoutMs := 150, maxRetries := 2 }
-  checkEq "the bridge: nobody answers" (bridgeErrorKind (← callPythonMatrixSum ⟨[[1]]⟩ "m" "1" config))
-    "Timeout request 150"
+  let unanswered ← callPythonMatrixSum ⟨[[1]]⟩ "m" "1" config
+  checkEq "the bridge: nobody answers" (bridgeErrorKind unanswered) "Timeout request 150"
   let oracle ← startOracle workers
   untilWorkers clients 1
   bridgeAsks "the bridge" clients
@@ -558,7 +632,8 @@ def bridgeTests (python : Option String) : TestM Unit := withPeers do
     kill oracle
     discard <| startNumeric python workers
     until' "a worker in Python" do
-      return (← checkServerHealth { endpoint := clients, timeoutMs := 1000, maxRetries := 1 }).toOption.isSome
+      let health ← checkServerHealth { endpoint := clients, timeoutMs := 1000, maxRetries := 1 }
+      return health.toOption.isSome
     bridgeAsks "the bridge in Python" clients
 
 end
@@ -567,13 +642,16 @@ end
 def transportTests : TestM Unit := do
   aloneTests
   formatTests
+  metricsTests
   if ← program.pathExists then
     group "the oracle as a worker" oracleTests
     group "CURVE" curveTests
     let python ← findPython
     match python with
     | some python => group "a worker in Python" (numericTests python)
-    | none => skip "a worker in Python" "no Python has what python/pyproject.toml asks for; run scripts/test"
+    | none =>
+      skip "a worker in Python"
+        "no Python has what python/pyproject.toml asks for; run scripts/test"
     group "the bridge" (bridgeTests python)
   else skip "brokers and workers" s!"there is no {program}; run cargo build --release"
 

@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+import re
 
 JSON, MSGPACK, PROTOBUF = "application/json", "application/msgpack", "application/x-protobuf"
 FORMATS = (JSON, MSGPACK, PROTOBUF)
@@ -14,9 +15,12 @@ def encode(value, content_type):
     _check(value, MAX_DEPTH)
     if content_type == JSON:
         try:
-            return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+            text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
         except TypeError as e:
             raise ValueError(f"JSON: {e}") from None
+        except ValueError:
+            raise ValueError("JSON has neither NaN nor infinities") from None
+        return text.encode()
     if content_type == MSGPACK:
         try:
             return _msgpack().packb(value, use_bin_type=True)
@@ -34,7 +38,8 @@ def decode(data, content_type):
     data = bytes(data)
     try:
         if content_type == JSON:
-            value = json.loads(data, object_pairs_hook=_distinct, parse_constant=_no_constant, parse_float=_finite)
+            hooks = {"parse_constant": _no_constant, "parse_float": _finite, "parse_int": _integer}
+            value = json.loads(data, object_pairs_hook=_distinct, **hooks)
         elif content_type == MSGPACK:
             value = _msgpack().unpackb(data, raw=False, strict_map_key=True, object_pairs_hook=_distinct)
         elif content_type == PROTOBUF:
@@ -80,7 +85,19 @@ def _finite(text):
     return value
 
 
+def _integer(text):
+    return -0.0 if text == "-0" else int(text)
+
+
+_PLAIN = (type(None), bool, int, float, str, bytes, bytearray, memoryview)
+
+
 def _check(value, left):
+    # Extensions of MessagePack are tuples with a class of their own.
+    if not isinstance(value, _PLAIN) and type(value) not in (list, tuple, dict):
+        raise ValueError(f"no way to write a {type(value).__name__}")
+    if isinstance(value, int) and value not in _LONG:
+        raise ValueError(f"an integer of {value.bit_length()} bits: beyond 128")
     if isinstance(value, (list, tuple, dict)):
         if left == 0:
             raise ValueError(f"lists and maps are nested deeper than {MAX_DEPTH}")
@@ -150,6 +167,7 @@ def _messages():
 
 
 _WORD = range(-(1 << 63), 1 << 63)
+_LONG = range(-(1 << 127), 1 << 127)
 
 
 def _to_proto(value, out):
@@ -160,10 +178,8 @@ def _to_proto(value, out):
     elif isinstance(value, int):
         if value in _WORD:
             out.integer = value
-        elif value.bit_length() < 128 or value == -(1 << 127):
-            out.big_integer = str(value)
         else:
-            raise ValueError("an integer beyond 128 bits")
+            out.big_integer = str(value)
     elif isinstance(value, float):
         out.number = value
     elif isinstance(value, str):
@@ -195,6 +211,9 @@ def _of_proto(message):
     if kind == "null":
         return None
     if kind == "big_integer":
+        # Nothing but digits: int() takes more than the other side does.
+        if not re.fullmatch("[+-]?[0-9]{1,39}", message.big_integer):
+            raise ValueError("a big integer that is none, or is beyond 128 bits")
         return int(message.big_integer)
     if kind == "list":
         return [_of_proto(item) for item in message.list.items]

@@ -8,6 +8,7 @@ import json
 import jsonschema
 
 from . import formats
+from .wire import Refused
 
 MODEL = {
     "type": "object",
@@ -35,8 +36,19 @@ def _schema(version):
 SCHEMAS = {version: jsonschema.Draft7Validator(_schema(version)) for version in (1, 2)}
 
 
-def answer(frames, _ops):
+# Its requests are not longer.
+MAX_REQUEST = 8 << 20
+
+
+def refuse(e):
+    """The error reply to a message that is not answered at all."""
+    return json.dumps({"status": "error", "message": e.message, "timestamp": time.time()}).encode()
+
+
+def answer(frames):
     """Answers one frame of JSON, perhaps after one with a correlation id."""
+    if len(frames[-1]) > MAX_REQUEST:
+        return refuse(Refused("too_large", f"Invalid request: {len(frames[-1])} bytes; the limit is {MAX_REQUEST}"))
     correlation = bytes(frames[0]).decode(errors="replace") if len(frames) > 1 else None
     try:
         request = formats.decode(frames[-1], formats.JSON)
@@ -62,16 +74,18 @@ def answer(frames, _ops):
 
 def _matrix_sum(request):
     version = request.get("schema_version", 1) if isinstance(request, dict) else 1
-    if version not in SCHEMAS:
-        raise ValueError(f"Unsupported schema version: {version}")
+    if type(version) is not int or version not in SCHEMAS:
+        raise ValueError(f"Unsupported schema version: {str(version)[:100]}")
     try:
         SCHEMAS[version].validate(request)
     except jsonschema.ValidationError as e:
-        raise ValueError(f"Invalid request: {e.message}") from None
+        raise ValueError(f"Invalid request: {e.message[:1000]}") from None
     rows = request["matrix"]
     if len({len(row) for row in rows}) > 1:
         raise ValueError("Invalid request: the rows of the matrix have different lengths")
     total = sum(int(x) for row in rows for x in row)
+    if total.bit_length() > 127:
+        raise ValueError("Invalid request: the sum is beyond 128 bits")
     return {
         "status": "success",
         "matrix_sum": float(total),

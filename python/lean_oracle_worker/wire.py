@@ -7,6 +7,10 @@ from . import formats
 
 SCHEMA_VERSION = 1
 MAX_HEADER = 64 << 10
+# Names, and correlation ids.
+MAX_NAME = 256
+# Characters of an error's message.
+MAX_MESSAGE = 1000
 DTYPES = {"f64": ("<f8", 8), "f32": ("<f4", 4), "i64": ("<i8", 8)}
 
 
@@ -15,7 +19,8 @@ class Refused(Exception):
 
     def __init__(self, code, message, field=None):
         super().__init__(message)
-        self.code, self.message, self.field = code, message, field
+        # What cannot be read as a header is of no use, and functions quote what they were given.
+        self.code, self.message, self.field = code, str(message)[:MAX_MESSAGE], field
 
 
 class Request:
@@ -29,9 +34,10 @@ class Request:
 def peek(frames):
     """The correlation id of frames that may be broken otherwise."""
     try:
-        header = json.loads(bytes(frames[0]))
-        correlation_id = header.get("correlation_id", "")
-        return correlation_id if isinstance(correlation_id, str) else ""
+        if len(frames[0]) > MAX_HEADER:
+            return ""
+        correlation_id = json.loads(bytes(frames[0])).get("correlation_id", "")
+        return correlation_id if isinstance(correlation_id, str) and len(correlation_id) <= MAX_NAME else ""
     except Exception:  # whatever is wrong with them is said elsewhere
         return ""
 
@@ -51,11 +57,13 @@ def read_request(frames):
     op, content_type = header.get("op"), header.get("content_type", formats.JSON)
     if not isinstance(op, str):
         raise Refused("parse", "the header has no op", "op")
+    if len(op) > MAX_NAME:
+        raise Refused("too_large", f"longer than {MAX_NAME} characters", "op")
     if len(frames) < 2:
         raise Refused("parse", "a message without a payload", "payload")
     specs = header.get("arrays") or []
-    if len(specs) != len(frames) - 2:
-        raise Refused("bad_request", f"the header names {len(specs)} arrays, {len(frames) - 2} came", "arrays")
+    if not isinstance(specs, list) or len(specs) != len(frames) - 2:
+        raise Refused("bad_request", f"the header does not name {len(frames) - 2} arrays, which came", "arrays")
     try:
         payload = formats.decode(frames[1], content_type)
     except (ValueError, ImportError) as e:
@@ -75,7 +83,10 @@ def _array(spec, frame):
         raise Refused("bad_request", f"an array that is not as it says: {spec!r}", "arrays")
     import numpy
 
-    return numpy.frombuffer(frame, dtype).reshape(shape)
+    try:
+        return numpy.frombuffer(frame, dtype).reshape(shape)
+    except ValueError as e:  # a dimension beyond what NumPy counts
+        raise Refused("bad_request", str(e), "arrays") from None
 
 
 def reply(correlation_id, payload, arrays, content_type):

@@ -1,5 +1,6 @@
 """The worker: Paranoid Pirate towards a broker, or a server of its own."""
 
+import ipaddress
 import json
 import logging
 import os
@@ -17,6 +18,8 @@ from .wire import Refused
 
 READY, HEARTBEAT, CANCEL = b"\x01", b"\x02", b"\x03"
 LIVENESS = 3
+# Of one message.
+MAX_FRAMES = 64
 # What a broker takes messages of lean-python-bridge for.
 BRIDGE = "$bridge"
 FIRST_PAUSE, LAST_PAUSE = 1.0, 32.0
@@ -27,8 +30,9 @@ log = logging.getLogger("lean_oracle_worker")
 class Worker:
     """Functions with names, and the loop that serves them."""
 
-    def __init__(self, heartbeat=1.0):
-        self.heartbeat = heartbeat
+    def __init__(self, heartbeat=1.0, max_message=256 << 20):
+        """`heartbeat`: seconds between heartbeats; `max_message`: bytes of a frame, and of a message."""
+        self.heartbeat, self.max_message = heartbeat, max_message
         self._ops = {}
         self._stop = threading.Event()
 
@@ -52,17 +56,24 @@ class Worker:
 
     def answer(self, frames):
         """The frames that answer those of a request, whatever these are."""
-        if len(frames) == 1 or (len(frames) == 2 and bytes(frames[0])[:1] != b"{"):
-            return [legacy.answer(frames, self._ops)]
-        correlation_id = wire.peek(frames)
         try:
-            request = wire.read_request(frames)
-            return self._perform(request)
+            if len(frames) > MAX_FRAMES or sum(map(len, frames)) > self.max_message:
+                raise Refused("too_large", f"more than {MAX_FRAMES} frames or {self.max_message} bytes")
+            if _is_legacy(frames):
+                return [legacy.answer(frames)]
+            return self._perform(wire.read_request(frames))
         except Refused as e:
-            return wire.error(correlation_id, e)
-        except Exception as e:  # a defect of a function must not end the worker
+            refusal = e
+        except (Exception, SystemExit) as e:  # a defect of a function must not end the worker
             log.exception("a function failed")
-            return wire.error(correlation_id, Refused("internal", f"{type(e).__name__}: {e}"))
+            refusal = Refused("internal", f"{type(e).__name__}: {e}")
+        return self._refuse(frames, refusal)
+
+    @staticmethod
+    def _refuse(frames, e):
+        if _is_legacy(frames):
+            return [legacy.refuse(e)]
+        return wire.error(wire.peek(frames), e)
 
     def _perform(self, request):
         if request.op == "health":
@@ -81,9 +92,12 @@ class Worker:
         payload, arrays = result if isinstance(result, tuple) else (result, [])
         return wire.reply(request.correlation_id, payload, arrays, request.content_type)
 
-    def run(self, endpoint, key=None, server_key=None):
+    def run(self, endpoint, key=None, server_key=None, plaintext=False):
         """Serves the clients of the broker at `endpoint` until stopped, and connects again whenever the
         broker is silent for three heartbeats: after 1 s, 2 s, 4 s and so on to 32 s."""
+        if server_key is None and key is not None:
+            raise ValueError("a key of our own needs that of the broker, too: server_key")
+        _local_only(endpoint, server_key, plaintext)
         context = zmq.Context()
         # Functions run on a thread of their own, so that heartbeats go on meanwhile.
         jobs, done = queue.Queue(), context.socket(zmq.PAIR)
@@ -120,7 +134,7 @@ class Worker:
     def _session(self, context, endpoint, key, server_key, jobs, done):
         """One connection to the broker; whether anything was heard over it."""
         socket = context.socket(zmq.DEALER)
-        socket.linger = 0
+        socket.linger, socket.maxmsgsize = 0, self.max_message
         _client_keys(socket, key, server_key)
         socket.connect(endpoint)
         session, heard = os.urandom(8), False
@@ -157,16 +171,18 @@ class Worker:
             socket.close()
         return heard
 
-    def serve(self, endpoint, key=None, allow=None, plaintext=False, ready=None):
+    def serve(self, endpoint, key=None, allow=None, plaintext=False, ready=None, rate=None):
         """Serves clients that connect to `endpoint`, one request at a time, until stopped. `ready` is
-        called with the endpoint that was bound."""
-        local = endpoint.startswith(("ipc://", "inproc://", "tcp://127.", "tcp://localhost:", "tcp://[::1]:"))
-        if key is None and not local and not plaintext:
-            raise ValueError(f"{endpoint} is not on this machine: use a key, or allow plaintext explicitly")
+        called with the endpoint that was bound; `rate` is how many requests a second each client may make:
+        the owner of a key of `allow`, or else everybody at an address."""
+        if allow is not None and key is None:
+            raise ValueError("a list of clients needs a key of our own: key")
+        _local_only(endpoint, key, plaintext)
+        gate = Gate(rate)
         context = zmq.Context()
         authenticator = None
         socket = context.socket(zmq.ROUTER)
-        socket.linger = 500
+        socket.linger, socket.maxmsgsize = 500, self.max_message
         try:
             if key is not None:
                 if allow is not None:
@@ -184,12 +200,62 @@ class Worker:
                     continue
                 identity, *frames = socket.recv_multipart(copy=False)
                 head, body = _split(frames)
-                answer = self.answer([f.buffer for f in body])
+                body = [f.buffer for f in body]
+                if gate.admits(_peer(frames, allow is not None)):
+                    answer = self.answer(body)
+                else:
+                    answer = self._refuse(body, Refused("busy", "too many requests from you; ask again later"))
                 socket.send_multipart([identity, *(f.bytes for f in head), *answer], copy=False)
         finally:
             if authenticator is not None:
                 authenticator.stop()
             context.destroy(linger=500)
+
+
+class Gate:
+    """Counts the requests of each peer: `rate` a second, and as many at once."""
+
+    def __init__(self, rate):
+        self.rate, self._left = rate, {}
+
+    def admits(self, peer, now=None):
+        """Whether `peer` may ask now."""
+        if self.rate is None:
+            return True
+        now = time.monotonic() if now is None else now
+        burst = max(1.0, self.rate)
+        if len(self._left) > 10_000:
+            # Who has been quiet for so long is as good as new.
+            self._left = {p: (n, t) for p, (n, t) in self._left.items() if now - t < burst / self.rate}
+        left, since = self._left.get(peer, (burst, now))
+        left = min(burst, left + (now - since) * self.rate)
+        self._left[peer] = (left - 1 if left >= 1 else left, now)
+        return left >= 1
+
+
+def _peer(frames, known):
+    """Who sent these frames: a key that was let in, or else an address."""
+    for name in ["User-Id"] * known + ["Peer-Address"]:
+        try:
+            return frames[-1].get(name)
+        except (zmq.ZMQError, IndexError):  # a Unix socket has no address
+            pass
+    return ""
+
+
+def _is_legacy(frames):
+    return len(frames) == 1 or (len(frames) == 2 and bytes(frames[0][:1]) != b"{")
+
+
+def _local_only(endpoint, key, plaintext):
+    """Raises ValueError where plaintext would leave this machine. No name but localhost is trusted."""
+    host = endpoint[len("tcp://") :].rpartition(":")[0] if endpoint.startswith("tcp://") else None
+    try:
+        local = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except (AttributeError, ValueError):
+        local = endpoint.startswith(("ipc://", "inproc://"))
+    if key is None and not local and not plaintext:
+        raise ValueError(f"{endpoint} is not on this machine: use keys, or allow plaintext explicitly")
 
 
 def _split(frames):

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::ball::{Dyadic, Interval, Rational};
 use crate::error::{Code, Error, Result, guarded};
+use crate::merge;
 use crate::oracle::{self, CacheStats, FUNCTIONS, Query, Settings};
 
 /// The version of this C ABI. A change that breaks callers raises it.
@@ -142,7 +143,8 @@ pub unsafe extern "C" fn lean_oracle_call_json(
     unsafe { lean_oracle_call_json_cancellable(request, len, std::ptr::null(), out) }
 }
 
-/// A flag by which any thread stops a running `lean_oracle_call_json_cancellable`.
+/// A flag by which any thread stops a running `lean_oracle_call_json_cancellable` or
+/// `lean_oracle_client_call`.
 pub struct LeanOracleCancel(Arc<AtomicBool>);
 
 /// A new flag, not set. Give it back with `lean_oracle_cancel_free`.
@@ -200,6 +202,9 @@ pub unsafe extern "C" fn lean_oracle_call_json_cancellable(
     let result = guarded(|| {
         // SAFETY: the caller vouches for `cancel`, `request` and `len`.
         let (cancel, request) = unsafe { (cancel.as_ref(), bytes(request, len, "request")?) };
+        if let Some(answer) = merge::answer_json(request) {
+            return answer;
+        }
         oracle::answer_json_until(request, None, cancel.map(|c| c.0.clone()))
     });
     let (code, json) = match result {

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use clap::{Args, Command, ValueEnum};
 use lean_oracle::repl::{EngineConfig, Pool, PoolConfig, detect_engine};
-use lean_oracle::serve::{CallerLimits, Config, Keys, Server, Thresholds, auth, engine_digest};
+use lean_oracle::serve::queue::Queue;
+use lean_oracle::serve::{CallerLimits, Config, Keys, Listening, Server, Thresholds, auth, engine_digest};
 use lean_oracle::{Code, Error, Result};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
@@ -112,6 +113,8 @@ pub struct ServeArgs {
     /// The name of the Lean version, shown on the status page.
     #[arg(long, value_name = "NAME")]
     lean_version: Option<String>,
+    #[command(flatten)]
+    queue: crate::queue::QueueArgs,
     /// Accepted for compatibility; memory is always watched.
     #[arg(long, hide = true)]
     repl_memory_check_interval: Option<f64>,
@@ -188,17 +191,16 @@ pub fn with_environment(command: Command) -> Command {
         Ok(lines) => lines.flatten().collect(),
         Err(_) => BTreeMap::new(),
     };
-    let environment = |name: &str| std::env::var(name).ok();
-    let from_file = |name: &str| file.get(name).cloned();
-    let sources: [&dyn Fn(&str) -> Option<String>; 2] = [&environment, &from_file];
     command.mut_args(|flag| {
         let names = flag.get_long().into_iter().chain(flag.get_all_aliases().into_iter().flatten());
         let names: Vec<String> = names.map(|n| n.replace('-', "_").to_uppercase()).collect();
-        let value = sources.iter().find_map(|source| {
-            let mut full = names.iter().flat_map(|n| PREFIXES.map(|prefix| format!("{prefix}{n}")));
-            // Set to nothing is not set, but for the one flag to which it means something.
-            full.find_map(|n| source(&n).filter(|v| !v.is_empty() || n.ends_with("_MAX_REPLS")))
-        });
+        let names: Vec<String> =
+            names.iter().flat_map(|n| PREFIXES.map(|prefix| format!("{prefix}{n}"))).collect();
+        // Set to nothing is not set, but for the one flag to which it means something.
+        let set = |name: &&String, value: &String| !value.is_empty() || name.ends_with("_MAX_REPLS");
+        let environment = names.iter().find_map(|n| std::env::var(n).ok().filter(|v| set(&n, v)));
+        let value =
+            environment.or_else(|| names.iter().find_map(|n| file.get(n).filter(|v| set(&n, v)).cloned()));
         match value {
             Some(value) if !matches!(flag.get_id().as_str(), "hash_key" | "help") => {
                 flag.default_value(value)
@@ -217,7 +219,7 @@ pub fn serve(args: &ServeArgs) -> Result<String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::new(Code::Internal, format!("no threads: {e}")))?;
     let result = runtime.block_on(run(args));
-    // A question to the oracle that nobody waits for must not hold the end up.
+    // What nobody waits for must not hold the end up.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result.map(|()| "closed".into())
 }
@@ -230,6 +232,12 @@ async fn run(args: &ServeArgs) -> Result<()> {
     if args.database_url.is_some() {
         tracing::warn!("DATABASE_URL is not used: jobs and answers are kept in {}", config.data.display());
     }
+    if let Some(queue) = args.queue.config() {
+        // The workers' toolchain may change at any time; their results are kept in the queue, by toolchain.
+        let queue = Queue::connect(queue).await?;
+        let config = Config { toolchain: None, ..config };
+        return listen(Server::start(config, Arc::new(queue), axum::Router::new()).await?, "queue").await;
+    }
     let engine = engine(args)?;
     let described = match &engine {
         EngineConfig::Repl { argv, dir } => format!("REPL `{}` in {}", argv.join(" "), dir.display()),
@@ -240,9 +248,12 @@ async fn run(args: &ServeArgs) -> Result<()> {
     let config = Config { toolchain: digest.ok(), ..config };
     let pool = Pool::start(pool_config(args, engine)).await?;
     let more = axum::Router::new();
-    let listening = Server::start(config, Arc::new(pool), more).await?;
+    listen(Server::start(config, Arc::new(pool), more).await?, &described).await
+}
+
+async fn listen(listening: Listening, engine: &str) -> Result<()> {
     let address = listening.address()?;
-    tracing::info!(%address, engine = described, "listening");
+    tracing::info!(%address, engine, "listening");
     println!("listening at http://{address}");
     listening.run(ended()?).await
 }

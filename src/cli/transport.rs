@@ -9,7 +9,7 @@ use lean_oracle::oracle;
 use lean_oracle::transport::broker::{Broker, BrokerConfig, STATUS, serve_metrics};
 use lean_oracle::transport::client::{CallError, CallOptions, Client, ClientConfig};
 use lean_oracle::transport::curve::{Keys, key_files, read_allowed};
-use lean_oracle::transport::format::Format;
+use lean_oracle::transport::format::{Format, Thresholds};
 use lean_oracle::transport::hub::{ClientSecurity, HubLimits, ServerSecurity};
 use lean_oracle::transport::message::Body;
 use lean_oracle::transport::net::Endpoint;
@@ -113,6 +113,9 @@ pub struct WorkerArgs {
     /// With --bind: requests a second that each client may make.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
+    /// Megabytes of one message.
+    #[arg(long, default_value_t = 256)]
+    max_message_mb: usize,
 }
 
 #[derive(Args)]
@@ -136,6 +139,12 @@ pub struct CallArgs {
     /// Attempts after the first.
     #[arg(long, default_value_t = 3)]
     retries: u32,
+    /// From so many bytes on the payload is sent as MessagePack.
+    #[arg(long, value_name = "BYTES", default_value_t = Thresholds::default().message_pack)]
+    message_pack_from: usize,
+    /// From so many bytes on it is sent as Protocol Buffers.
+    #[arg(long, value_name = "BYTES", default_value_t = Thresholds::default().protobuf)]
+    protobuf_from: usize,
     /// Send the payload as it is, in one frame, as lean-python-bridge does; op is ignored.
     #[arg(long)]
     raw: bool,
@@ -155,6 +164,11 @@ fn rate(per_second: Option<u32>) -> Option<Rate> {
     per_second.map(|n| Rate { per_second: n.into(), burst: n.into() })
 }
 
+fn limits(max_message_mb: usize) -> HubLimits {
+    let received = Limits { message: max_message_mb.saturating_mul(1 << 20), ..Limits::default() };
+    HubLimits { received, ..HubLimits::default() }
+}
+
 /// Tells, at once, where something listens.
 fn say(what: &str, place: impl std::fmt::Display) {
     let mut out = std::io::stdout().lock();
@@ -169,7 +183,11 @@ pub fn broker(a: &BrokerArgs) -> Result<String> {
         config.security = a.own.client(a.server_key.as_deref())?;
         return text(Client::new(config)?.call(STATUS, Body::json("null"), CallOptions::default()));
     }
-    let received = Limits { message: a.max_message_mb.saturating_mul(1 << 20), ..Limits::default() };
+    if a.allow.is_some() && a.allow_workers.is_none() {
+        let message =
+            "anybody could be a worker and see what these clients ask: say who may, with --allow-workers";
+        return Err(Error::new(Code::BadRequest, message));
+    }
     let config = BrokerConfig {
         backend: endpoints(&a.backend)?,
         clients: a.own.server(a.allow.as_deref())?,
@@ -177,7 +195,7 @@ pub fn broker(a: &BrokerArgs) -> Result<String> {
         heartbeat: Duration::from_millis(a.heartbeat_ms),
         queue: a.queue,
         rate: rate(a.rate),
-        limits: HubLimits { received, ..HubLimits::default() },
+        limits: limits(a.max_message_mb),
         ..BrokerConfig::new(frontend[0].clone(), frontend[0].clone())
     };
     let broker = Broker::new(BrokerConfig { frontend, ..config })?;
@@ -215,6 +233,7 @@ pub fn worker(a: &WorkerArgs) -> Result<String> {
         threads: a.threads.into(),
         heartbeat: Duration::from_millis(a.heartbeat_ms),
         rate: rate(a.rate),
+        limits: limits(a.max_message_mb),
         ..WorkerConfig::new(places)
     };
     let worker = Worker::new(config, functions)?;
@@ -238,7 +257,9 @@ pub fn call(a: &CallArgs) -> Result<String> {
         let answer = client.call_raw(vec![payload.into()], CallOptions::default()).map_err(|e| error(&e))?;
         return Ok(answer.iter().map(|f| String::from_utf8_lossy(f)).collect::<Vec<_>>().join("\n"));
     }
-    text(client.call(&a.op, Body::json(payload), CallOptions::default()))
+    let thresholds = Thresholds { message_pack: a.message_pack_from, protobuf: a.protobuf_from };
+    let body = Body::of_json(payload, &thresholds)?;
+    text(client.call(&a.op, body, CallOptions::default()))
 }
 
 /// An answer as indented JSON.

@@ -147,11 +147,11 @@ impl PoolConfig {
 }
 
 /// What a pool is doing.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct PoolStatus {
     /// The most processes there may be.
     pub max_processes: usize,
-    /// Processes there are.
+    /// Processes there are; with the `lean` engine, places for one that have a header.
     pub processes: usize,
     /// Processes at work.
     pub busy: usize,
@@ -198,7 +198,7 @@ pub struct PoolStatus {
 }
 
 /// The processes with one header.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct HeaderStatus {
     /// The header as it is loaded.
     pub header: String,
@@ -209,7 +209,7 @@ pub struct HeaderStatus {
 }
 
 /// A failure of the recent past.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FailureRecord {
     /// When.
     pub time: SystemTime,

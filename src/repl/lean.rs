@@ -155,7 +155,7 @@ impl Lean {
             })?;
             let caption =
                 if line.caption.is_empty() { String::new() } else { format!("{}:\n", line.caption) };
-            if !(line.is_silent && line.severity != Severity::Error) {
+            if !line.is_silent || line.severity != Severity::Info {
                 messages.push(Message {
                     severity: line.severity,
                     pos: line.pos,

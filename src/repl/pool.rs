@@ -17,7 +17,7 @@ use super::process::locked;
 use super::session::Session;
 use super::{
     CheckOptions, Diagnostics, EngineConfig, Failure, FailureRecord, HeaderStatus, Imports, Infotree,
-    Outcome, PoolConfig, PoolStatus, Reply, Severity, Snippet,
+    Outcome, PoolConfig, PoolStatus, Reply, Snippet,
 };
 use crate::{Code, Error};
 
@@ -127,6 +127,8 @@ pub(crate) struct Lease {
     held: Option<Held>,
     /// It is in the middle of something.
     dirty: bool,
+    /// Whether a warm header is loaded again when its process is lost.
+    replenish: bool,
     /// Nothing is to be given back any more.
     spent: bool,
 }
@@ -134,7 +136,7 @@ pub(crate) struct Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if !self.spent {
-            let lost = self.dirty || self.held.is_none();
+            let lost = self.replenish && (self.dirty || self.held.is_none());
             let held = self.held.take().filter(|_| !self.dirty);
             self.inner.give_back(&self.header, held);
             if lost {
@@ -158,7 +160,10 @@ impl Inner {
             if state.closed {
                 return Err(Failure::Cancelled);
             }
-            state.waiting.retain(|waiter| !waiter.grant.is_closed());
+            // Those who left and are in front; the others are skipped when it is their turn.
+            while state.waiting.front().is_some_and(|waiter| waiter.grant.is_closed()) {
+                state.waiting.pop_front();
+            }
             match state.waiting.is_empty().then(|| self.take(&mut state, header, reuse)).flatten() {
                 Some((held, evicted)) => {
                     *state.busy.entry(header.into()).or_default() += 1;
@@ -181,7 +186,14 @@ impl Inner {
     }
 
     fn lease(self: &Arc<Self>, header: &str, held: Option<Held>) -> Lease {
-        Lease { inner: self.clone(), header: header.into(), held, dirty: false, spent: false }
+        Lease {
+            inner: self.clone(),
+            header: header.into(),
+            held,
+            dirty: false,
+            replenish: true,
+            spent: false,
+        }
     }
 
     /// A process that is free, or a free place, with the process that had to go for it.
@@ -208,7 +220,7 @@ impl Inner {
             if worn || self.config.recycle_bytes.is_some_and(|most| resident > most) {
                 self.counts.recycled.fetch_add(1, Relaxed);
                 held = None;
-                self.replenish_later(header);
+                self.replenish(header);
             }
         }
         let mut left = Some(header.to_string());
@@ -252,36 +264,23 @@ impl Inner {
         }
     }
 
-    /// Loads a warm header again, if there is room, after one of its processes has gone.
+    /// Loads a warm header again, soon, if one of its processes has gone and there is room.
     fn replenish(self: &Arc<Self>, header: &str) {
-        let Some(target) = self.config.warm.get(header) else { return };
-        {
-            let state = locked(&self.state);
-            let idle = state.idle.iter().filter(|held| held.header == header).count();
-            let there = idle + state.busy.get(header).copied().unwrap_or(0);
-            let room = state.total < self.config.max_processes && state.waiting.is_empty();
-            if state.closed || state.draining || !room || there >= *target {
-                return;
-            }
-        }
-        self.replenish_later(header);
-    }
-
-    fn replenish_later(self: &Arc<Self>, header: &str) {
-        if !self.config.warm.contains_key(header) {
-            return;
-        }
-        let (inner, header) = (Arc::downgrade(self), header.to_string());
+        let Some(target) = self.config.warm.get(header).copied() else { return };
         // Without a runtime the program is ending.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (inner, header) = (Arc::downgrade(self), header.to_string());
         runtime.spawn(async move {
             tokio::time::sleep(Duration::from_millis(100)).await;
             let Some(inner) = inner.upgrade() else { return };
-            let room = {
+            let wanted = {
                 let state = locked(&inner.state);
-                !state.closed && state.total < inner.config.max_processes && state.waiting.is_empty()
+                let idle = state.idle.iter().filter(|held| held.header == header).count();
+                let there = idle + state.busy.get(&header).copied().unwrap_or(0);
+                let room = state.total < inner.config.max_processes && state.waiting.is_empty();
+                !state.draining && room && there < target
             };
-            if room && let Err(reason) = inner.warm(&header, 1).await {
+            if wanted && let Err(reason) = inner.warm(&header, 1).await {
                 inner.record("warm header", reason);
             }
         });
@@ -294,13 +293,12 @@ impl Inner {
             let deadline = after(self.config.warm_timeout);
             let mut lease = self.acquire(header, false, deadline).await.map_err(|e| e.to_string())?;
             let split = Split::new(header, Imports::AsWritten);
-            match lease.prepare(&split, &options).await.map_err(|e| e.to_string())? {
-                None => Ok(lease),
-                Some(Reply::Response(response)) => {
-                    let error = response.messages.into_iter().find(|m| m.severity == Severity::Error);
-                    Err(error.map_or_else(|| "it has an error".into(), |m| m.data))
-                }
-                Some(Reply::ReplError { message }) => Err(message),
+            // What cannot be loaded is not loaded again and again.
+            lease.replenish = false;
+            match lease.prepare(&split, &options).await {
+                Ok(None) => Ok(lease),
+                Ok(Some(reply)) => Err(reply.text()),
+                Err(failure) => Err(failure.to_string()),
             }
         };
         // All are held until all are there, so that they are different processes.
@@ -383,7 +381,7 @@ impl Inner {
                 failure,
                 Failure::Crashed { .. } | Failure::OutOfMemory { .. } | Failure::Protocol { .. }
             );
-            if let Failure::Timeout { seconds, header: false } = failure {
+            if let Failure::Timeout { seconds, .. } = failure {
                 outcome.time = seconds;
             }
             outcome.result = Err(failure);

@@ -33,6 +33,7 @@ pub(crate) struct Process {
     stdout: BufReader<ChildStdout>,
     stderr: Arc<Mutex<VecDeque<u8>>>,
     stderr_done: tokio::task::JoinHandle<()>,
+    ending: Option<Ending>,
     monitor: Arc<Monitor>,
     /// What it uses; the monitor writes it.
     pub usage: Arc<Usage>,
@@ -88,6 +89,7 @@ impl Process {
             stdout,
             stderr: kept,
             stderr_done,
+            ending: None,
             monitor: monitor.clone(),
             usage,
             uuid,
@@ -142,6 +144,9 @@ impl Process {
     /// After its output was closed: kills what is left of it, and says how it ended and what it wrote to its
     /// standard error at last.
     pub async fn end(&mut self) -> (Ending, String) {
+        if let Some(ending) = self.ending {
+            return (ending, self.stderr());
+        }
         // Its own status, if it has one; a moment (a second) for it between closing its output and its end.
         let mut pause = Duration::from_micros(250);
         while pause < Duration::from_secs(1) {
@@ -153,16 +158,15 @@ impl Process {
             pause *= 2;
         }
         self.kill();
-        let status = self.child.wait().await;
-        let _ = tokio::time::timeout(Duration::from_millis(500), &mut self.stderr_done).await;
-        let ending = match status {
+        let ending = match self.child.wait().await {
             Ok(status) => {
                 use std::os::unix::process::ExitStatusExt;
                 Ending { code: status.code(), signal: status.signal() }
             }
             Err(_) => Ending { code: None, signal: None },
         };
-        (ending, self.stderr())
+        let _ = tokio::time::timeout(Duration::from_millis(500), &mut self.stderr_done).await;
+        (*self.ending.insert(ending), self.stderr())
     }
 
     /// Kills its group. (The process itself is not waited for before that, so the number is still its own.)

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -15,7 +16,8 @@ use super::executor::Executor;
 use super::metrics::Metrics;
 use super::store::Store;
 use crate::repl::{
-    Audit, CheckOptions, CommandResponse, Diagnostics, Failure, Imports, Infotree, Outcome, Reply, Snippet,
+    Audit, CheckOptions, CommandResponse, Diagnostics, Failure, Imports, Infotree, Outcome, PoolStatus,
+    Reply, Snippet, Verdict,
 };
 
 /// Seconds after which somebody who found everything busy may ask again.
@@ -23,6 +25,7 @@ const RETRY_AFTER: u64 = 5;
 
 /// How the snippets of one request are to be checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)] // a job that an earlier version accepted lacks what is new
 pub struct Parameters {
     /// Seconds for the header and, again, for the body.
     pub timeout: u64,
@@ -42,6 +45,23 @@ pub struct Parameters {
     pub cache: bool,
     /// Send diagnostics.
     pub debug: bool,
+}
+
+impl Default for Parameters {
+    /// 30 seconds, imports as they are written, and nothing extra.
+    fn default() -> Self {
+        Parameters {
+            timeout: 30,
+            reuse: true,
+            infotree: None,
+            all_tactics: false,
+            root_goals: false,
+            imports: Imports::AsWritten,
+            audit: false,
+            cache: true,
+            debug: false,
+        }
+    }
 }
 
 impl Parameters {
@@ -156,6 +176,7 @@ pub struct Checks {
     /// The digest of the toolchain; without it there is no cache.
     toolchain: Option<String>,
     max_wait: Duration,
+    window: AtomicUsize,
 }
 
 impl Checks {
@@ -169,7 +190,10 @@ impl Checks {
         toolchain: Option<String>,
         max_wait: Duration,
     ) -> Checks {
-        Checks { executor, store, metrics, toolchain, max_wait }
+        let window = AtomicUsize::new(1);
+        let checks = Checks { executor, store, metrics, toolchain, max_wait, window };
+        checks.adjust(&checks.executor.status());
+        checks
     }
 
     /// Checks one snippet. Dropping the future cancels it.
@@ -214,8 +238,18 @@ impl Checks {
                 }
             },
         };
-        let outcome = self.executor.check(snippet, &parameters.options(deadline)).await;
+        let mut outcome = self.executor.check(snippet, &parameters.options(deadline)).await;
         drop(slot);
+        // The REPL always names the environment after the text, and one of Kimina's clients takes an answer
+        // without any key for none; `lean` itself has no environments.
+        if let Ok(Reply::Response(response)) = &mut outcome.result {
+            response.env.get_or_insert(0);
+        }
+        // What was to be audited and was not is not valid.
+        if parameters.audit && outcome.audit.is_none() && outcome.verdict() == Verdict::Valid {
+            let problem = Some("the engine did not say what the theorems rest on".into());
+            outcome.audit = Some(Audit { problem, ..Audit::default() });
+        }
         if let (Some(key), Some(kept)) = (key, Kept::of(&outcome))
             && let Ok(bytes) = serde_json::to_vec(&kept)
         {
@@ -228,7 +262,12 @@ impl Checks {
     /// How many snippets of one request are given to the executor at a time: enough to keep it at work, and
     /// few enough that others come in between.
     pub fn window(&self) -> usize {
-        2 * self.executor.status().max_processes.max(1) + 2
+        self.window.load(Ordering::Relaxed)
+    }
+
+    /// Looks how much can be done at a time.
+    pub fn adjust(&self, pool: &PoolStatus) {
+        self.window.store(2 * pool.max_processes.max(1) + 2, Ordering::Relaxed);
     }
 }
 
@@ -307,24 +346,10 @@ impl Batch {
 mod tests {
     use super::*;
 
-    fn parameters() -> Parameters {
-        Parameters {
-            timeout: 30,
-            reuse: true,
-            infotree: None,
-            all_tactics: false,
-            root_goals: false,
-            imports: Imports::AsWritten,
-            audit: false,
-            cache: true,
-            debug: false,
-        }
-    }
-
     #[test]
     fn a_key_depends_on_all_that_an_answer_depends_on() {
         let key = |p: Parameters| p.key("toolchain", "#eval 1");
-        let plain = parameters();
+        let plain = Parameters::default();
         assert_eq!(key(plain.clone()), key(Parameters { timeout: 1, debug: true, ..plain.clone() }));
         let others = [
             Parameters { infotree: Some(Infotree::Full), ..plain.clone() },

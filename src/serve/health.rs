@@ -1,7 +1,7 @@
 //! Whether snippets are really answered: asked for from time to time, not assumed.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use super::executor::Executor;
 use crate::repl::{CheckOptions, PoolStatus, Snippet};
@@ -68,13 +68,17 @@ impl Health {
 async fn probe(executor: &dyn Executor, status: &PoolStatus) -> Result<(), String> {
     let idle = status.headers.iter().find(|h| h.processes > h.busy);
     let header = idle.map_or("", |h| &h.header);
-    let code = format!("{header}\nexample : True := trivial\n");
+    // A text that nobody checked before: a queue knows the results of the others.
+    let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
+    let code = format!("{header}\n-- {now}\nexample : True := trivial\n");
     let deadline = Instant::now().checked_add(LIMIT);
     let options = CheckOptions { timeout: LIMIT, deadline, ..CheckOptions::default() };
     let outcome = executor.check(Snippet { id: "health".into(), code }, &options).await;
     match outcome.result {
         Ok(_) => Ok(()),
-        // Busy is not ill.
+        // Closing is not ill.
+        Err(crate::repl::Failure::Cancelled) => Ok(()),
+        // Nor is busy.
         Err(crate::repl::Failure::Busy { .. }) if status.busy >= status.max_processes => Ok(()),
         Err(failure) => Err(failure.to_string()),
     }

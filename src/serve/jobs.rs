@@ -52,9 +52,9 @@ impl Jobs {
         Arc::new(Jobs { store, checks, keys, running: Mutex::default(), turns, draining })
     }
 
-    /// Goes on with the jobs that an earlier server left, and forgets those that ended longer ago than
-    /// `age`, now and from time to time.
-    pub async fn resume(self: &Arc<Self>, age: Duration) -> Result<()> {
+    /// Goes on with the jobs that an earlier server left. The future that it returns forgets those that
+    /// ended longer ago than `age`, now and from time to time.
+    pub async fn resume(self: &Arc<Self>, age: Duration) -> Result<impl Future<Output = ()> + use<>> {
         let open = self.store.open_jobs().await?;
         if !open.is_empty() {
             tracing::info!(jobs = open.len(), "resuming jobs");
@@ -63,15 +63,14 @@ impl Jobs {
             self.start(job);
         }
         let store = self.store.clone();
-        tokio::spawn(async move {
+        Ok(async move {
             loop {
                 if let Err(e) = store.forget_jobs(age).await {
                     tracing::warn!("old jobs cannot be removed: {e}");
                 }
                 tokio::time::sleep(CLEANING).await;
             }
-        });
-        Ok(())
+        })
     }
 
     /// Begins to check the snippets of an open job, unless it is being done already.

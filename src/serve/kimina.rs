@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::auth::Caller;
 use super::checks::{Batch, Checked, Parameters};
 use super::fields::{Fields, problem};
-use super::{Refusal, Server};
+use super::{Refusal, Server, Turn};
 use crate::repl::{Audit, Failure, Imports, Infotree, Reply, Snippet};
 
 /// A year: longer times are refused.
@@ -97,12 +97,8 @@ fn parse_verify(body: &[u8], longest: Option<u64>) -> Result<CheckRequest, Vec<V
             timeout: fields.integer("timeout", 300.min(longest), longest),
             infotree: fields.word("infotree_type", &INFOTREES),
             reuse: !fields.flag("disable_cache", false),
-            debug: false,
-            all_tactics: false,
-            root_goals: false,
             imports: Imports::CollapseMathlib,
-            audit: false,
-            cache: true,
+            ..Parameters::default()
         });
         for (value, place) in fields.list("codes") {
             let Some(mut code) = Fields::of(value.clone(), place.clone(), fields.problems()) else {
@@ -285,6 +281,7 @@ impl Stream {
 pub async fn check(
     State(server): State<Arc<Server>>,
     Extension(caller): Extension<Arc<Caller>>,
+    Extension(turn): Extension<Turn>,
     Query(stream): Query<Stream>,
     request: Request,
 ) -> Result<Response, Refusal> {
@@ -300,12 +297,13 @@ pub async fn check(
         return Ok(answer_all(batch, count, |checked| render(checked, &parameters, None)).await);
     }
     // The connection asks for the next line; when it is gone, the batch is dropped with the rest.
-    let lines = futures_util::stream::unfold((batch, parameters), |(mut batch, parameters)| async move {
-        let (index, checked) = batch.next().await?;
-        let mut line = render(&checked, &parameters, Some(index));
-        line.push('\n');
-        Some((Ok::<_, std::convert::Infallible>(Bytes::from(line)), (batch, parameters)))
-    });
+    let lines =
+        futures_util::stream::unfold((batch, parameters, turn), |(mut batch, parameters, turn)| async move {
+            let (index, checked) = batch.next().await?;
+            let mut line = render(&checked, &parameters, Some(index));
+            line.push('\n');
+            Some((Ok::<_, std::convert::Infallible>(Bytes::from(line)), (batch, parameters, turn)))
+        });
     Ok(([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(lines)).into_response())
 }
 

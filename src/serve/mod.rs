@@ -12,8 +12,10 @@ mod health;
 mod jobs;
 mod kimina;
 mod metrics;
+pub mod queue;
 mod status;
 mod store;
+pub mod verify;
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -30,7 +32,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
 
 pub use auth::{CallerLimits, Keys};
 pub use executor::{Executor, Pending, engine_digest};
@@ -105,7 +108,7 @@ pub struct Server {
     jobs: Arc<jobs::Jobs>,
     metrics: Arc<metrics::Metrics>,
     health: Arc<health::Health>,
-    requests: Semaphore,
+    requests: Arc<Semaphore>,
     arb_turns: Arc<Semaphore>,
     draining: watch::Sender<bool>,
 }
@@ -115,6 +118,8 @@ pub struct Listening {
     server: Arc<Server>,
     listener: TcpListener,
     router: Router,
+    /// What goes on beside, until this is dropped.
+    background: JoinSet<()>,
 }
 
 impl Server {
@@ -140,7 +145,8 @@ impl Server {
         ));
         let (draining, drained) = watch::channel(false);
         let jobs = jobs::Jobs::new(store.clone(), checks.clone(), config.keys.clone(), drained);
-        jobs.resume(config.job_age).await?;
+        let mut background = JoinSet::new();
+        background.spawn(jobs.resume(config.job_age).await?);
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let server = Arc::new(Server {
             executor,
@@ -149,22 +155,24 @@ impl Server {
             jobs,
             metrics,
             health: Arc::default(),
-            requests: Semaphore::new(config.max_requests.clamp(1, Semaphore::MAX_PERMITS)),
+            requests: Arc::new(Semaphore::new(config.max_requests.clamp(1, Semaphore::MAX_PERMITS))),
             arb_turns: Arc::new(Semaphore::new(processors)),
             draining,
             config,
         });
-        tokio::spawn(server.health.clone().watch(server.executor.clone(), server.config.thresholds));
-        let (metrics, executor) = (server.metrics.clone(), server.executor.clone());
-        tokio::spawn(async move {
+        background.spawn(server.health.clone().watch(server.executor.clone(), server.config.thresholds));
+        let watched = server.clone();
+        background.spawn(async move {
             let mut second = tokio::time::interval(Duration::from_secs(1));
             loop {
                 second.tick().await;
-                metrics.sample(&executor.status());
+                let status = watched.executor.status();
+                watched.metrics.sample(&status);
+                watched.checks.adjust(&status);
             }
         });
         let router = router(&server, more);
-        Ok(Listening { server, listener, router })
+        Ok(Listening { server, listener, router, background })
     }
 
     /// Whether the server was told to end.
@@ -228,7 +236,7 @@ impl Listening {
     /// Answers requests until `end` is over; then takes nothing new, finishes what was accepted within
     /// [`Config::drain`], puts back what is left of jobs, and returns.
     pub async fn run(self, end: impl Future<Output = ()> + Send + 'static) -> Result<()> {
-        let Listening { server, listener, router } = self;
+        let Listening { server, listener, router, background: _background } = self;
         let limit = server.config.drain;
         let mut drained = server.draining.subscribe();
         let closing = server.clone();
@@ -306,6 +314,11 @@ fn router(server: &Arc<Server>, more: Router) -> Router {
 #[derive(Clone)]
 struct Name(String);
 
+/// One of the requests that are answered at once, until it is dropped: with the request, or with an answer
+/// that comes in parts.
+#[derive(Clone)]
+struct Turn(#[expect(dead_code, reason = "held, not read")] Option<Arc<OwnedSemaphorePermit>>);
+
 /// Lets in who has a key, as many at once as configured; nobody with new work while the server is closing.
 async fn let_in(State(server): State<Arc<Server>>, mut request: Request, next: Next) -> Response {
     let authorization = request.headers().get(header::AUTHORIZATION).map(|v| v.to_str().unwrap_or("?"));
@@ -322,10 +335,10 @@ async fn let_in(State(server): State<Arc<Server>>, mut request: Request, next: N
     let name = Name(caller.name.clone());
     request.extensions_mut().insert(caller);
     // Looking does not wait for work.
-    let _turn = match *request.method() {
-        Method::POST => server.requests.acquire().await.ok(),
-        _ => None,
-    };
+    if request.method() == Method::POST {
+        let turn = Turn(server.requests.clone().acquire_owned().await.ok().map(Arc::new));
+        request.extensions_mut().insert(turn);
+    }
     let mut response = next.run(request).await;
     response.extensions_mut().insert(name);
     response
@@ -364,7 +377,7 @@ async fn accompany(State(server): State<Arc<Server>>, request: Request, next: Ne
     let status = response.status().as_u16();
     server.metrics.request(&route, status);
     let caller = response.extensions().get::<Name>().map_or("-", |n| &n.0);
-    let ms = begun.elapsed().as_secs_f64() * 1e3;
+    let ms = begun.elapsed().as_micros() as f64 / 1e3;
     match route.as_str() {
         // Asked for all the time.
         "/" | "/health" | "/health/" | "/ready" | "/metrics" | "/api/status" => {

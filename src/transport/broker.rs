@@ -13,10 +13,10 @@ use serde::Deserialize;
 
 use super::client::CANCEL;
 use super::hub::{ConnId, Event, Hub, HubLimits, Peer, ServerSecurity};
-use super::message::{Body, Incoming, Reply, Request, correlation_id};
+use super::message::{Body, Incoming, MAX_HEADER, Reply, Request, correlation_id, outcome};
 use super::metrics::{Counter, Histogram, Report};
 use super::net::Endpoint;
-use super::server::{Gate, Rate, answer_legacy, is_heartbeat, pirate, refusal, too_often};
+use super::server::{Gate, Rate, answer_legacy, is_full, is_heartbeat, pirate, refusal, size, too_often};
 use super::{legacy, zmtp::Message};
 use crate::error::{Code, Error, Result};
 
@@ -38,6 +38,8 @@ pub struct BrokerConfig {
     pub heartbeat: Duration,
     /// Requests that may wait for a worker; more are refused. Default 10,000.
     pub queue: usize,
+    /// Bytes of the requests that wait; more are refused, those of up to 64 KiB excepted. Default 1 GiB.
+    pub queue_bytes: usize,
     /// How long a request without a deadline may wait for a worker. Default 60 s.
     pub patience: Duration,
     /// How often a client may ask.
@@ -57,6 +59,7 @@ impl BrokerConfig {
             workers: plain,
             heartbeat: Duration::from_secs(1),
             queue: 10_000,
+            queue_bytes: 1 << 30,
             patience: Duration::from_secs(60),
             rate: None,
             limits: HubLimits::default(),
@@ -117,6 +120,8 @@ struct Job {
     op: String,
     incoming: Incoming,
     begun: Instant,
+    /// When a worker got it.
+    given: Instant,
     end: Instant,
     has_deadline: bool,
 }
@@ -129,6 +134,29 @@ struct Worker {
     /// The request that it works on.
     job: Option<Job>,
     ready: bool,
+    /// Requests answered, those among them that were refused, and the time they took.
+    answered: u64,
+    errors: u64,
+    busy: Duration,
+    peer: Peer,
+}
+
+impl Worker {
+    fn tell((id, w): (&ConnId, &Worker)) -> serde_json::Value {
+        let peer = match &w.peer {
+            Peer::Key(key) => key.to_string(),
+            Peer::Address(address) => address.to_string(),
+            Peer::Local => "local".into(),
+        };
+        // Names are the worker's choice; the status has to fit into an answer.
+        let mut ops: Vec<&str> = w.ops.iter().flatten().map(String::as_str).collect();
+        ops.sort_unstable();
+        ops.truncate(100);
+        serde_json::json!({
+            "connection": id, "peer": peer, "ops": ops, "requests": w.answered, "errors": w.errors,
+            "seconds": w.busy.as_secs_f64(), "busy": w.job.is_some(),
+        })
+    }
 }
 
 /// A broker. [`Broker::run`] is its thread.
@@ -151,6 +179,16 @@ pub struct Broker {
 #[derive(Deserialize)]
 struct Ready {
     ops: Option<HashSet<String>>,
+}
+
+impl Ready {
+    fn read(json: &[u8]) -> Result<Self> {
+        let bad = |why: String| Error::new(Code::Parse, format!("READY: {why}"));
+        if json.len() > MAX_HEADER {
+            return Err(bad(format!("{} bytes; the limit is {MAX_HEADER}", json.len())));
+        }
+        serde_json::from_slice(json).map_err(|e| bad(e.to_string()))
+    }
 }
 
 impl Broker {
@@ -269,7 +307,10 @@ impl Broker {
             Event::Opened(id, peer, origin) => {
                 if self.backend.contains(&origin) {
                     let expiry = now + self.config.heartbeat * pirate::LIVENESS;
-                    self.workers.insert(id, Worker { ops: None, expiry, job: None, ready: false });
+                    let (ops, job, busy) = (None, None, Duration::ZERO);
+                    let worker =
+                        Worker { ops, expiry, job, ready: false, answered: 0, errors: 0, busy, peer };
+                    self.workers.insert(id, worker);
                 } else {
                     self.clients.insert(id, peer);
                 }
@@ -304,8 +345,16 @@ impl Broker {
         match &first[..] {
             pirate::HEARTBEAT => {}
             pirate::READY => {
-                let ready = frames.next().and_then(|json| serde_json::from_slice::<Ready>(&json).ok());
-                worker.ops = ready.and_then(|r| r.ops);
+                worker.ops = match frames.next().map(|json| Ready::read(&json)) {
+                    None => None,
+                    Some(Ok(ready)) => ready.ops,
+                    // A list that cannot be read does not mean everything.
+                    Some(Err(_)) => {
+                        self.metrics.rejected.add(1);
+                        self.hub.close(id);
+                        return self.bury(id);
+                    }
+                };
                 worker.ready = true;
                 // A worker that is ready has forgotten what it worked on.
                 if let Some(job) = worker.job.take() {
@@ -323,6 +372,20 @@ impl Broker {
                 if reply.first().is_some_and(Bytes::is_empty) {
                     reply.remove(0);
                 }
+                // A worker could guess the ids of the other requests of this client.
+                let ok = match outcome(&reply) {
+                    _ if job.op == legacy::OP && reply.len() == 1 => true,
+                    Some((correlation_id, ok)) if correlation_id == job.correlation_id => ok,
+                    _ => {
+                        let e = "the worker's reply is unreadable, or to another request";
+                        reply = refusal(&job.incoming, &Error::new(Code::Internal, e));
+                        reply.drain(..job.incoming.address.len());
+                        false
+                    }
+                };
+                worker.answered += 1;
+                worker.errors += u64::from(!ok);
+                worker.busy += now.duration_since(job.given);
                 self.metrics.replies.add(1);
                 self.metrics.bytes_out.add(reply.iter().map(Bytes::len).sum());
                 self.metrics.latency.add(now.duration_since(job.begun));
@@ -361,6 +424,7 @@ impl Broker {
         }
         let mut frames = vec![Bytes::copy_from_slice(&job.number.to_be_bytes()), Bytes::new()];
         frames.extend(job.incoming.frames.iter().cloned());
+        job.given = now;
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.job = Some(job);
         }
@@ -396,7 +460,12 @@ impl Broker {
         let correlation_id = correlation_id(&incoming.frames);
         match &op[..] {
             CANCEL => return self.forget(id, Some(&correlation_id)),
-            STATUS => return self.tell(id, &incoming, correlation_id, &self.metrics.report().json()),
+            STATUS => {
+                let mut status = self.metrics.report().json();
+                status["each_worker"] =
+                    self.workers.iter().filter(|(_, w)| w.ready).map(Worker::tell).collect();
+                return self.tell(id, &incoming, correlation_id, &status);
+            }
             "health" => {
                 let workers = self.workers.values().filter(|w| w.ready).count();
                 let health = serde_json::json!({"status": "ok", "role": "broker", "workers": workers});
@@ -409,6 +478,11 @@ impl Broker {
             let message = format!("{} requests are waiting already", self.queue.len());
             return self.refuse(id, &incoming, &Error::new(Code::Busy, message));
         }
+        let waiting = || self.queue.iter().map(|job| size(&job.incoming.frames)).sum();
+        if is_full(size(&incoming.frames), self.config.queue_bytes, waiting) {
+            self.metrics.refused.add(1);
+            return self.refuse(id, &incoming, &Error::new(Code::Busy, "too many bytes are waiting already"));
+        }
         // A day is longer than anybody waits, and can be added to any time.
         let limit = deadline.map_or(self.config.patience, |ms| Duration::from_millis(ms.min(86_400_000)));
         let job = Job {
@@ -418,6 +492,7 @@ impl Broker {
             op,
             incoming,
             begun: now,
+            given: now,
             end: now + limit,
             has_deadline: deadline.is_some(),
         };
@@ -463,13 +538,15 @@ pub fn serve_metrics(address: &str, metrics: Arc<BrokerMetrics>) -> Result<std::
     let serve = move || {
         for mut stream in listener.incoming().flatten() {
             // One at a time, and nobody holds it up for long.
-            let limit = Some(Duration::from_secs(1));
-            let _ = stream.set_read_timeout(limit).and_then(|()| stream.set_write_timeout(limit));
+            let end = Instant::now() + Duration::from_secs(1);
+            let _ = stream.set_write_timeout(Some(Duration::from_secs(1)));
             let mut request = [0; 2048];
             let mut n = 0;
             // It may come in pieces; the head is all that there is.
             while n < request.len() && !request[..n].ends_with(b"\r\n\r\n") {
-                match stream.read(&mut request[n..]) {
+                let left = end.saturating_duration_since(Instant::now());
+                // No time left is an error here, too.
+                match stream.set_read_timeout(Some(left)).and_then(|()| stream.read(&mut request[n..])) {
                     Ok(more @ 1..) => n += more,
                     _ => break,
                 }

@@ -1,5 +1,5 @@
-//! The asking side: Lazy Pirate. One thread owns every socket of a client; callers on any thread give it
-//! requests and wait for what becomes of them.
+//! The asking side: Lazy Pirate. Callers on any thread write their requests themselves and wait for what
+//! becomes of them; one thread of the client reads all answers and watches the time.
 //!
 //! An attempt that is not answered in time is repeated over a fresh connection. Each attempt has a
 //! correlation id of its own: an answer to an earlier one is dropped and counted, never taken for an
@@ -11,8 +11,8 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use bytes::Bytes;
 use mio::Waker;
 use serde::Deserialize;
 
-use super::hub::{ClientSecurity, ConnId, Event, Hub, HubLimits};
+use super::hub::{ClientSecurity, ConnId, Event, Hub, HubLimits, Poller};
 use super::message::{Body, Refusal, Reply, Request};
 use super::metrics::{Counter, Histogram, Report};
 use super::net::Endpoint;
@@ -236,16 +236,9 @@ enum Answer {
     Raw(Message),
 }
 
-enum Command {
-    Call { id: u64, ask: Ask, options: CallOptions, begun: Instant, done: SyncSender<Outcome<Answer>> },
-    Cancel(u64),
-    Close,
-}
-
 /// A client of one server. It may be used from any thread; dropping it ends what is under way.
 pub struct Client {
-    commands: Sender<Command>,
-    waker: Arc<Waker>,
+    shared: Arc<Shared>,
     metrics: Arc<ClientMetrics>,
     next: Counter,
     in_flight: usize,
@@ -256,8 +249,7 @@ pub struct Client {
 pub struct Pending {
     id: u64,
     done: Receiver<Outcome<Answer>>,
-    commands: Sender<Command>,
-    waker: Arc<Waker>,
+    shared: Arc<Shared>,
     finished: bool,
 }
 
@@ -312,10 +304,9 @@ impl Pending {
     /// Ends it, from any thread: [`Pending::wait`] returns [`CallError::Cancelled`], unless it was
     /// answered before.
     pub fn canceller(&self) -> impl Fn() + Send + Sync + 'static {
-        let (id, commands, waker) = (self.id, self.commands.clone(), self.waker.clone());
+        let (id, shared) = (self.id, self.shared.clone());
         move || {
-            let _ = commands.send(Command::Cancel(id));
-            let _ = waker.wake();
+            shared.with(|io| io.cancel(id));
         }
     }
 }
@@ -338,35 +329,39 @@ impl Client {
             return Err(Error::new(Code::Unauthorized, message).at("endpoint"));
         }
         let hub = Hub::new(config.limits)?;
-        let (waker, metrics) = (hub.waker(), Arc::new(ClientMetrics::default()));
-        let (commands, received) = channel();
+        let (waker, poller, metrics) = (hub.waker(), hub.poller(), Arc::new(ClientMetrics::default()));
         let in_flight = config.in_flight;
         let random = RandomState::new().build_hasher().finish();
         let io = Io {
             hub,
             config,
-            received,
             metrics: metrics.clone(),
             prefix: format!("{random:016x}"),
             random: random | 1,
             calls: HashMap::new(),
             timers: BinaryHeap::new(),
-            shared: None,
+            wakes: None,
+            main: None,
             retired: Vec::new(),
             raw: HashMap::new(),
+            finished: Vec::new(),
+            closing: false,
         };
+        let shared = Arc::new(Shared { io: Mutex::new(Some(io)), waker });
+        let ours = shared.clone();
         let name = "lean-oracle-client".to_string();
         let thread = std::thread::Builder::new().name(name).spawn(move || {
             // A defect ends the thread, and with it the waiting of everybody: their channels close.
             let _ = guarded(|| {
-                io.run();
+                ours.run(&poller);
                 Ok(())
             });
+            *ours.lock() = None;
         });
         let thread =
             thread.map_err(|e| Error::new(Code::Internal, format!("no thread can be started: {e}")))?;
         let thread = Mutex::new(Some(thread));
-        Ok(Client { commands, waker, metrics, next: Counter::default(), in_flight, thread })
+        Ok(Client { shared, metrics, next: Counter::default(), in_flight, thread })
     }
 
     /// What it has done.
@@ -434,8 +429,8 @@ impl Client {
     /// Ends what is under way with [`CallError::Closed`], waits up to `linger` until what was sent has left,
     /// and closes the sockets. Any thread may do so, also more than once.
     pub fn close(&self) {
-        let _ = self.commands.send(Command::Close);
-        let _ = self.waker.wake();
+        self.shared.with(|io| io.closing = true);
+        let _ = self.shared.waker.wake();
         // Whoever comes second waits until the first is done.
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(thread) = thread.take() {
@@ -457,15 +452,12 @@ impl Client {
         let (done, result) = sync_channel(1);
         self.metrics.requests.add(1);
         self.metrics.in_flight.add(1);
-        let command = Command::Call { id, ask, options, begun: Instant::now(), done };
-        if self.commands.send(command).is_err() {
+        if !self.shared.with(|io| io.add(id, ask, options, done)) {
             self.metrics.in_flight.sub(1);
             self.metrics.failed.add(1);
             return Err(CallError::Closed);
         }
-        let _ = self.waker.wake();
-        let (commands, waker) = (self.commands.clone(), self.waker.clone());
-        Ok(Pending { id, done: result, commands, waker, finished: false })
+        Ok(Pending { id, done: result, shared: self.shared.clone(), finished: false })
     }
 }
 
@@ -493,58 +485,116 @@ struct Call {
     due: Instant,
 }
 
-struct Shared {
+/// The connection that envelopes go over.
+struct Main {
     id: ConnId,
     open: bool,
 }
 
-/// What the thread of a client works on.
+/// What callers and the thread of a client have in common.
+struct Shared {
+    /// None when the client is closed.
+    io: Mutex<Option<Io>>,
+    waker: Arc<Waker>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Option<Io>> {
+        self.io.lock().unwrap_or_else(|poisoned| {
+            // A defect in the middle of something: nothing of it is used again.
+            let mut io = poisoned.into_inner();
+            *io = None;
+            io
+        })
+    }
+
+    /// Does something, and has the thread do what follows from it, if it would not by itself. False, and
+    /// nothing is done, if the client is closed.
+    fn with(&self, action: impl FnOnce(&mut Io)) -> bool {
+        let mut guard = self.lock();
+        let Some(io) = guard.as_mut().filter(|io| !io.closing) else { return false };
+        action(io);
+        if io.due().is_some_and(|due| io.wakes.is_none_or(|wakes| due < wakes)) {
+            let _ = self.waker.wake();
+        }
+        let finished = std::mem::take(&mut io.finished);
+        drop(guard);
+        deliver(finished);
+        true
+    }
+
+    /// Reads answers and watches the time until the client is closed.
+    fn run(&self, poller: &Poller) {
+        loop {
+            let (wakes, finished) = {
+                let mut io = self.lock();
+                let Some(io) = &mut *io else { return };
+                io.hub.handle();
+                while let Some(event) = io.hub.next_event() {
+                    io.event(event);
+                }
+                let now = Instant::now();
+                io.timers(now);
+                if io.closing {
+                    return io.close();
+                }
+                // With nothing to do, the time that was set before stays: the next request, which will
+                // have to be watched only later, need not wake this thread.
+                io.wakes = io.due().or(io.wakes.filter(|wakes| *wakes > now));
+                (io.wakes, std::mem::take(&mut io.finished))
+            };
+            deliver(finished);
+            poller.wait(wakes);
+        }
+    }
+}
+
+/// Tells callers what became of their requests. They go on at once, so nothing is locked meanwhile.
+fn deliver(finished: Vec<Finished>) {
+    for (done, outcome) in finished {
+        // Nobody waits any more: that is their right.
+        let _ = done.try_send(outcome);
+    }
+}
+
+/// Whom to tell what became of a request.
+type Finished = (SyncSender<Outcome<Answer>>, Outcome<Answer>);
+
+/// What a client works on.
 struct Io {
     hub: Hub,
     config: ClientConfig,
-    received: Receiver<Command>,
     metrics: Arc<ClientMetrics>,
     /// What our correlation ids begin with.
     prefix: String,
     random: u64,
     calls: HashMap<u64, Call>,
     timers: BinaryHeap<Reverse<(Instant, u64)>>,
+    /// Until when the thread waits.
+    wakes: Option<Instant>,
     /// The connection that envelopes go over.
-    shared: Option<Shared>,
+    main: Option<Main>,
     /// Connections that were given up, kept for a while so that late answers are seen.
     retired: Vec<(Instant, ConnId)>,
     /// Connections of raw requests.
     raw: HashMap<ConnId, u64>,
+    /// Requests that ended, and whose callers are not told yet.
+    finished: Vec<Finished>,
+    /// Whether the client is being closed.
+    closing: bool,
 }
 
 /// Pauses between attempts are not longer.
 const MOST_BACKOFF: Duration = Duration::from_secs(5);
 
 impl Io {
-    fn run(mut self) {
-        loop {
-            loop {
-                match self.received.try_recv() {
-                    Ok(Command::Call { id, ask, options, begun, done }) => {
-                        self.add(id, ask, options, begun, done);
-                    }
-                    Ok(Command::Cancel(id)) => self.cancel(id),
-                    Ok(Command::Close) | Err(std::sync::mpsc::TryRecvError::Disconnected) => {
-                        return self.close();
-                    }
-                    Err(std::sync::mpsc::TryRecvError::Empty) => break,
-                }
-            }
-            while let Some(event) = self.hub.next_event() {
-                self.event(event);
-            }
-            self.timers();
-            let next = self.timers.peek().map(|t| t.0.0).into_iter().chain(self.retired.first().map(|r| r.0));
-            self.hub.wait(next.min());
-        }
+    /// When there is something to do.
+    fn due(&self) -> Option<Instant> {
+        let timer = self.timers.peek().map(|t| t.0.0);
+        timer.into_iter().chain(self.retired.first().map(|r| r.0)).chain(self.hub.due()).min()
     }
 
-    fn close(mut self) {
+    fn close(&mut self) {
         let end = Instant::now() + self.config.linger;
         while !self.hub.flushed() && Instant::now() < end {
             self.hub.wait(Some(end));
@@ -554,24 +604,11 @@ impl Io {
         for id in calls {
             self.finish(id, Err(CallError::Closed));
         }
-        // What came after the order to close.
-        while let Ok(command) = self.received.try_recv() {
-            if let Command::Call { done, .. } = command {
-                self.metrics.in_flight.sub(1);
-                self.metrics.failed.add(1);
-                let _ = done.try_send(Err(CallError::Closed));
-            }
-        }
+        deliver(std::mem::take(&mut self.finished));
     }
 
-    fn add(
-        &mut self,
-        id: u64,
-        ask: Ask,
-        options: CallOptions,
-        begun: Instant,
-        done: SyncSender<Outcome<Answer>>,
-    ) {
+    fn add(&mut self, id: u64, ask: Ask, options: CallOptions, done: SyncSender<Outcome<Answer>>) {
+        let begun = Instant::now();
         let attempts = options.retries.unwrap_or(self.config.retries).saturating_add(1);
         let tries = options.timeout.unwrap_or(self.config.timeout).saturating_mul(attempts);
         // Pauses between attempts are not counted against them; whoever set a deadline means it.
@@ -609,8 +646,7 @@ impl Io {
             self.raw.remove(&connection);
             self.hub.close(connection);
         }
-        // Nobody waits any more: that is their right.
-        let _ = call.done.try_send(outcome);
+        self.finished.push((call.done, outcome));
     }
 
     fn cancel(&mut self, id: u64) {
@@ -641,9 +677,9 @@ impl Io {
             self.metrics.retries.add(1);
         }
         let raw = matches!(call.ask, Ask::Raw(_));
-        if let (false, Some(shared)) = (raw, &self.shared) {
-            call.connection = Some(shared.id);
-            if shared.open {
+        if let (false, Some(main)) = (raw, &self.main) {
+            call.connection = Some(main.id);
+            if main.open {
                 self.send(id);
             }
             return;
@@ -655,7 +691,7 @@ impl Io {
                 if raw {
                     self.raw.insert(connection, id);
                 } else {
-                    self.shared = Some(Shared { id: connection, open: false });
+                    self.main = Some(Main { id: connection, open: false });
                 }
             }
             Err(e) => self.failed(id, CallError::Unreachable(e.message)),
@@ -716,13 +752,14 @@ impl Io {
         self.timers.push(Reverse((call.due, id)));
     }
 
-    fn timers(&mut self) {
-        let now = Instant::now();
-        while let Some(Reverse((due, id))) = self.timers.peek().copied()
-            && due <= now
-        {
+    fn timers(&mut self, now: Instant) {
+        while let Some(Reverse((due, id))) = self.timers.peek().copied() {
+            let call = self.calls.get_mut(&id).filter(|c| c.due == due);
+            if call.is_some() && due > now {
+                break;
+            }
             self.timers.pop();
-            let Some(call) = self.calls.get_mut(&id).filter(|c| c.due == due) else { continue };
+            let Some(call) = call else { continue };
             let Some(connection) = call.connection else {
                 self.attempt(id);
                 continue;
@@ -730,9 +767,9 @@ impl Io {
             call.timeouts += 1;
             let (attempts, seconds) = (call.attempt, call.begun.elapsed().as_secs_f64());
             self.metrics.timeouts.add(1);
-            if self.shared.as_ref().is_some_and(|s| s.id == connection) {
+            if self.main.as_ref().is_some_and(|s| s.id == connection) {
                 // Whatever is wrong with this connection, the next attempt has another.
-                self.shared = None;
+                self.main = None;
                 self.retired.push((now + self.config.timeout, connection));
             }
             let what =
@@ -754,8 +791,8 @@ impl Io {
     fn event(&mut self, event: Event) {
         match event {
             Event::Opened(connection, ..) => {
-                if let Some(shared) = self.shared.as_mut().filter(|s| s.id == connection) {
-                    shared.open = true;
+                if let Some(main) = self.main.as_mut().filter(|s| s.id == connection) {
+                    main.open = true;
                 }
                 let waiting = self.calls.iter().filter(|(_, c)| c.connection == Some(connection) && !c.sent);
                 let mut waiting: Vec<u64> = waiting.map(|(id, _)| *id).collect();
@@ -767,8 +804,8 @@ impl Io {
             Event::Closed(connection, e) => {
                 self.retired.retain(|(_, c)| *c != connection);
                 self.raw.remove(&connection);
-                if self.shared.as_ref().is_some_and(|s| s.id == connection) {
-                    self.shared = None;
+                if self.main.as_ref().is_some_and(|s| s.id == connection) {
+                    self.main = None;
                 }
                 let lost = self.calls.iter().filter(|(_, c)| c.connection == Some(connection));
                 let lost: Vec<u64> = lost.map(|(id, _)| *id).collect();
@@ -806,10 +843,16 @@ impl Io {
         let Some((id, attempt)) = parse(&correlation) else {
             return self.metrics.garbage.add(1);
         };
-        if self.calls.get(&id).is_none_or(|c| c.attempt != attempt || c.connection.is_none()) {
+        let call = self.calls.get(&id).filter(|c| c.attempt == attempt && c.connection.is_some());
+        let Some(left) = call.map(|c| c.due.saturating_duration_since(Instant::now())) else {
             return self.metrics.late.add(1);
-        }
+        };
         match Reply::read(frames) {
+            // The time that we gave the server is over, which our own clock will say in a moment: whoever
+            // is first, it is the same timeout, and another attempt may follow. Milliseconds that are sent
+            // are rounded down, here and by a broker.
+            Ok(Reply { outcome: Err(r), .. })
+                if Code::of_name(&r.code) == Some(Code::Timeout) && left < Duration::from_millis(5) => {}
             Ok(Reply { outcome: Ok(body), .. }) => {
                 self.metrics.bytes_received.add(body.len());
                 self.finish(id, Ok(Answer::Body(body)));

@@ -3,10 +3,12 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crypto_box::aead::{AeadInPlace, OsRng, rand_core::RngCore};
 use crypto_box::{PublicKey, SalsaBox, SecretKey, Tag};
+use zeroize::Zeroizing;
 
 use super::zmtp::{self, garbage};
 use crate::error::{Code, Error, Result};
@@ -64,7 +66,8 @@ impl Keys {
 
     /// Reads a secret key of 40 characters of Z85.
     pub fn parse(secret: &str) -> Result<Self> {
-        z85_decode(secret).map(|s| Self::of(s.into()))
+        let bytes = Zeroizing::new(z85_decode(secret)?);
+        Ok(Self::of((*bytes).into()))
     }
 
     /// Those of a key file if there is one of this name, else of a secret key of 40 characters of Z85.
@@ -88,9 +91,15 @@ impl Keys {
     }
 
     /// Reads the secret key from a key file, as `lean-oracle keygen`, pyzmq and CZMQ write them, or from
-    /// a file that holds nothing but its 40 characters.
+    /// a file that holds nothing but its 40 characters. A file that everybody on the machine can read or
+    /// write is refused.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = read_file(path)?;
+        let mode = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?.permissions().mode();
+        if mode & 0o006 != 0 {
+            let message = format!("{0} is open to everybody on this machine: chmod 600 {0}", path.display());
+            return Err(Error::new(Code::Unauthorized, message));
+        }
+        let text = Zeroizing::new(read_file(path)?);
         let key = field(&text, "secret-key").unwrap_or_else(|| text.trim());
         Self::parse(key).map_err(|e| in_file(path, &e))
     }
@@ -190,8 +199,10 @@ fn nonce(prefix: &[u8], rest: &[u8]) -> crypto_box::Nonce {
 /// Replaces `out[from..]`, where 16 bytes are free for the tag, by what it is sealed.
 fn seal_tail(key: &SalsaBox, n: &crypto_box::Nonce, out: &mut [u8], from: usize) {
     let (tag_space, body) = out[from..].split_at_mut(TAG);
-    if let Ok(tag) = key.encrypt_in_place_detached(n, b"", body) {
-        tag_space.copy_from_slice(&tag);
+    match key.encrypt_in_place_detached(n, b"", body) {
+        Ok(tag) => tag_space.copy_from_slice(&tag),
+        // Only for more bytes than there can be; but then nothing readable may go out.
+        Err(_) => body.fill(0),
     }
 }
 

@@ -8,6 +8,10 @@ use crate::error::{Code, Error, Result};
 /// Lists and maps may be nested so deep.
 pub const MAX_DEPTH: usize = 32;
 
+/// A payload has no more values than this, those in lists and maps counted: one takes a byte to write, and
+/// up to 70 in memory while it is read. More numbers than that are for arrays.
+pub const MAX_VALUES: usize = 1 << 22;
+
 /// What a payload says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -101,6 +105,9 @@ impl Format {
     /// Writes a value in this format.
     pub fn encode(self, value: &Value) -> Result<Vec<u8>> {
         check_depth(value, MAX_DEPTH)?;
+        if count(value) > MAX_VALUES {
+            return Err(too_many());
+        }
         match self {
             Format::Json => {
                 let mut out = Vec::with_capacity(value.size());
@@ -122,6 +129,9 @@ impl Format {
         match self {
             Format::Json => read_json(bytes),
             Format::MessagePack => {
+                if message_pack_values(bytes)? > MAX_VALUES {
+                    return Err(too_many());
+                }
                 let mut rest = bytes;
                 // Its own count goes down twice for each level; ours follows.
                 let read = rmpv::decode::read_value_with_max_depth(&mut rest, 2 * MAX_DEPTH + 4);
@@ -183,6 +193,48 @@ fn check_depth(value: &Value, left: usize) -> Result<()> {
 
 fn too_deep() -> Error {
     Error::new(Code::TooLarge, format!("lists and maps are nested deeper than {MAX_DEPTH}")).at("payload")
+}
+
+fn too_many() -> Error {
+    Error::new(Code::TooLarge, format!("more than {MAX_VALUES} values; numbers belong into arrays"))
+        .at("payload")
+}
+
+fn count(value: &Value) -> usize {
+    match value {
+        Value::List(items) => 1 + items.iter().map(count).sum::<usize>(),
+        Value::Map(entries) => 1 + entries.iter().map(|(_, v)| 1 + count(v)).sum::<usize>(),
+        _ => 1,
+    }
+}
+
+/// How many values are in MessagePack, names included, before memory is taken for any of them; of what is
+/// not MessagePack, how many seem to be. Refused is the type that MessagePack leaves without a meaning, and
+/// that `rmpv` takes for nil.
+fn message_pack_values(bytes: &[u8]) -> Result<usize> {
+    let (mut at, mut values) = (0, 0);
+    while let Some(&marker) = bytes.get(at) {
+        values += 1;
+        at += 1;
+        // Bytes of a length that is written there, and bytes that follow in any case.
+        let (length, fixed) = match marker {
+            0xc1 => return Err(parse("the payload is not MessagePack: a value of type 0xc1")),
+            0xa0..=0xbf => (0, usize::from(marker & 0x1f)),
+            0xc4 | 0xd9 => (1, 0),
+            0xc5 | 0xda => (2, 0),
+            0xc6 | 0xdb => (4, 0),
+            0xc7..=0xc9 => (1 << (marker - 0xc7), 1),
+            0xcc | 0xd0 => (0, 1),
+            0xcd | 0xd1 | 0xdc | 0xde => (0, 2),
+            0xca | 0xce | 0xd2 | 0xdd | 0xdf => (0, 4),
+            0xcb | 0xcf | 0xd3 => (0, 8),
+            0xd4..=0xd8 => (0, 1 + (1 << (marker - 0xd4))),
+            _ => (0, 0),
+        };
+        let Some(written) = bytes.get(at..at + length) else { break };
+        at += length + fixed + written.iter().fold(0, |n, b| n << 8 | usize::from(*b));
+    }
+    Ok(values)
 }
 
 fn distinct(entries: Vec<(String, Value)>) -> Result<Value> {
@@ -260,6 +312,7 @@ fn read_json(json: &[u8]) -> Result<Value> {
     let mut at = 0;
     let mut open: Vec<Open> = Vec::new();
     let mut root = None;
+    let mut values = 0;
     loop {
         let next = parser.parse_next(&json[at..], true);
         at += next.consumed_bytes;
@@ -277,6 +330,7 @@ fn read_json(json: &[u8]) -> Result<Value> {
                 continue;
             }
             JsonEvent::ObjectKey(name) => {
+                values += 1;
                 if let Some(Open::Map(_, key)) = open.last_mut() {
                     *key = name.into_owned();
                 }
@@ -293,6 +347,10 @@ fn read_json(json: &[u8]) -> Result<Value> {
                 None => return Err(syntax(&"a bracket too many")),
             },
         };
+        values += 1;
+        if values > MAX_VALUES {
+            return Err(too_many());
+        }
         match open.last_mut() {
             Some(Open::List(items)) => items.push(value),
             Some(Open::Map(entries, name)) => entries.push((std::mem::take(name), value)),
@@ -426,7 +484,20 @@ mod proto {
 
     pub(super) fn decode(bytes: &[u8]) -> Result<super::Value> {
         let value = Value::decode(bytes).map_err(|e| parse(format!("the payload is not a Value: {e}")))?;
-        to(value)
+        match count(&value) > super::MAX_VALUES {
+            true => Err(super::too_many()),
+            false => to(value),
+        }
+    }
+
+    fn count(value: &Value) -> usize {
+        1 + match &value.kind {
+            Some(Kind::List(l)) => l.items.iter().map(count).sum(),
+            Some(Kind::Map(m)) => m.entries.iter().map(|e| 1 + e.value.as_ref().map_or(0, count)).sum(),
+            Some(Kind::Numbers(n)) => n.values.len(),
+            Some(Kind::Integers(n)) => n.values.len(),
+            _ => 0,
+        }
     }
 
     fn of(value: &super::Value) -> Value {
@@ -526,6 +597,54 @@ mod tests {
     }
 
     #[test]
+    fn values_are_counted_before_they_are_read() {
+        let items = |n: u8| Value::List((0..n).map(|k| Value::Int(k.into())).collect());
+        let awkward = [
+            (Value::Text("x".repeat(31)), 1),
+            (Value::Text("x".repeat(200)), 1),
+            (Value::Text("x".repeat(300)), 1),
+            (Value::Text("x".repeat(70_000)), 1),
+            (Value::Bytes(vec![0xc0; 200]), 1),
+            (Value::Bytes(vec![0xc0; 300]), 1),
+            (Value::Bytes(vec![0xc0; 70_000]), 1),
+            (Value::List(vec![Value::Float(0.5), Value::Int(1 << 40), Value::Int(-200), Value::Int(200)]), 5),
+            (Value::List(vec![items(3), items(200), Value::Null]), 207),
+            (Value::Map(vec![("a".into(), items(2)), ("b".into(), Value::Bool(true))]), 7),
+        ];
+        for (value, values) in awkward {
+            let bytes = Format::MessagePack.encode(&value).expect("a value");
+            assert_eq!((message_pack_values(&bytes).expect("ours"), count(&value)), (values, values));
+        }
+        // F32, and extensions of every length, which ours do not write.
+        let others = [
+            &[0xca, 0, 0, 0, 0][..],
+            &[0xd4, 1, 0xc0],
+            &[0xd8, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            &[0xc7, 2, 1, 0xc0, 0xc0],
+            &[0xc8, 0, 2, 1, 0xc0, 0xc0],
+            &[0xc9, 0, 0, 0, 2, 1, 0xc0, 0xc0],
+        ];
+        for bytes in others {
+            assert_eq!(message_pack_values(&[bytes, &[0xc0]].concat()), Ok(2), "{bytes:?}");
+        }
+        let n = MAX_VALUES;
+        let list = [&[0xdd][..], &(n as u32).to_be_bytes(), &vec![0xc0; n]].concat();
+        assert_eq!(Format::MessagePack.decode(&list).expect_err("too many").code, Code::TooLarge);
+        let list = format!("[{}0]", "0,".repeat(n - 1));
+        assert_eq!(Format::Json.decode(list.as_bytes()).expect_err("too many").code, Code::TooLarge);
+        let length =
+            |n: usize| [n & 127 | 128, n >> 7 & 127 | 128, n >> 14 & 127 | 128, n >> 21].map(|b| b as u8);
+        let list = [&[0x5a][..], &length(n + 5), &[0x0a], &length(n), &vec![0; n]].concat();
+        assert_eq!(Format::Protobuf.decode(&list).expect_err("too many").code, Code::TooLarge);
+        for format in Format::ALL {
+            let e = format.encode(&Value::List(vec![Value::Null; n])).expect_err("too many");
+            assert_eq!(e.code, Code::TooLarge);
+        }
+        let list = [&[0xdd][..], &(n as u32 - 1).to_be_bytes(), &vec![0xc0; n - 1]].concat();
+        assert!(Format::MessagePack.decode(&list).is_ok(), "as many as may be");
+    }
+
+    #[test]
     fn what_is_awkward_survives_or_is_refused_by_name() {
         let all = Format::ALL;
         let cases = [
@@ -597,6 +716,20 @@ mod tests {
             );
         }
         assert!(Format::Json.decode("9".repeat(60).as_bytes()).is_err());
+        // The byte of no type is one as text, as bytes, in numbers; as a type it is nothing.
+        let ones = [
+            Value::Bytes(vec![0xc1; 300]),
+            Value::Int(0xc1c1_c1c1),
+            Value::Float(f64::from_bits(!0 / 255 * 0xc1)),
+        ];
+        for value in [Value::Bytes(vec![0xc1]), Value::Text("\u{41}\u{c1}".into()), Value::List(ones.into())]
+        {
+            let bytes = Format::MessagePack.encode(&value).expect("it has all of these");
+            assert!(same(&Format::MessagePack.decode(&bytes).expect("ours"), &value));
+        }
+        for pack in [&[0xc1][..], &[0x92, 1, 0xc1], &[0x81, 0xa1, b'a', 0xc1], &[0x92, 0xcc, 0xc1, 0xc1]] {
+            assert_eq!(Format::MessagePack.decode(pack).expect_err("no type").code, Code::Parse);
+        }
         // An array that claims 2^32 - 1 items, one nested 100,000 deep, an extension, something after.
         for pack in [&[0xdd, 255, 255, 255, 255][..], &[0x91; 100_000], &[0xc7, 1, 5, 0], &[1, 1], &[]] {
             assert!(Format::MessagePack.decode(pack).is_err());

@@ -2,19 +2,23 @@
 //!
 //! A hub never blocks but in [`Hub::wait`], and nothing that a peer sends ends it: a connection that
 //! misbehaves is closed, with a reason.
+//!
+//! Where one thread should wait while others send, the hub is behind a mutex and its [`Poller`] is not: the
+//! thread repeats [`Hub::handle`] with the lock and [`Poller::wait`] without it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::io::{self, IoSlice, Write};
+use std::fs::File;
+use std::io::{self, IoSlice};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
 use super::curve::{self, Keys, Public, Session};
-use super::net::{Endpoint, Listener, Stream};
+use super::net::{Endpoint, Listener, Resolver, Stream};
 use super::zmtp::{self, Decoder, Frame, Limits, Mechanism, Message, garbage};
 use crate::error::{Code, Error, Result};
 
@@ -55,11 +59,20 @@ pub enum ClientSecurity {
 
 impl ClientSecurity {
     /// CURVE as soon as the server's public key is known: `server`, or LEAN_ORACLE_SERVER_KEY, a key file or
-    /// a key. Our own keys are [`Keys::given`], or made for the occasion. Without a key of the server
-    /// nothing is sealed, and `plaintext` says whether that may leave the machine.
+    /// a key. Our own keys are [`Keys::given`], or made for the occasion. With neither, nothing is sealed,
+    /// and `plaintext` says whether that may leave the machine; with ours alone it is an error.
     pub fn choose(key: Option<&str>, server: Option<&str>, plaintext: bool) -> Result<Self> {
         let server = server.map(str::to_string).or_else(|| std::env::var("LEAN_ORACLE_SERVER_KEY").ok());
-        let Some(server) = server else { return Ok(ClientSecurity::Plain { anywhere: plaintext }) };
+        let Some(server) = server else {
+            // Who has a key does not mean plaintext.
+            return match Keys::given(key)? {
+                Some(_) => {
+                    let message = "a key of our own needs that of the server, too (server_key, --server-key)";
+                    Err(Error::new(Code::BadRequest, message))
+                }
+                None => Ok(ClientSecurity::Plain { anywhere: plaintext }),
+            };
+        };
         let file = std::path::Path::new(&server);
         let server = if file.exists() { curve::read_public(file)? } else { Public::parse(server.trim())? };
         Ok(ClientSecurity::Curve { keys: Keys::given(key)?.unwrap_or_else(Keys::generate), server })
@@ -72,7 +85,7 @@ pub type ConnId = usize;
 /// What is known of the other side.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Peer {
-    /// The owner of this key.
+    /// The owner of this key, which is on our list.
     Key(Public),
     /// Whoever is at this address.
     Address(IpAddr),
@@ -119,21 +132,51 @@ impl Default for HubLimits {
     }
 }
 
+/// What a hub waits with. Clones are the same one.
+#[derive(Clone)]
+pub struct Poller(Arc<Mutex<(Poll, Events)>>);
+
+impl Poller {
+    fn lock(&self) -> MutexGuard<'_, (Poll, Events)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until a socket of the hub is ready, its waker was used, or it is `until`. [`Hub::handle`] has to
+    /// follow.
+    pub fn wait(&self, until: Option<Instant>) {
+        let timeout = until.map(|t| t.saturating_duration_since(Instant::now()));
+        let (poll, events) = &mut *self.lock();
+        if let Err(e) = poll.poll(events, timeout)
+            && e.kind() != io::ErrorKind::Interrupted
+        {
+            // Nothing of ours can cause it; do not spin on it.
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
 /// The sockets of one thread.
 pub struct Hub {
-    poll: Poll,
+    poller: Poller,
+    registry: Registry,
     waker: Arc<Waker>,
     limits: HubLimits,
     listeners: HashMap<usize, Bound>,
     connections: HashMap<ConnId, Connection>,
     next: usize,
-    /// Connections with more to read than their turn allowed, and whether the end was seen behind it.
-    again: VecDeque<(ConnId, bool)>,
+    /// Connections with more to read than their turn allowed, each once.
+    again: VecDeque<ConnId>,
+    /// When to accept again after the system refused.
+    deaf: Option<Instant>,
+    /// See [`spare`].
+    spare: Option<File>,
     events: VecDeque<Event>,
     scratch: Vec<u8>,
-    polled: Option<Events>,
     /// When the next handshake must be done.
     handshakes: VecDeque<(Instant, ConnId)>,
+    /// Connections to be made as soon as the name of the server is resolved.
+    names: HashMap<ConnId, (Endpoint, Handshake, Peer)>,
+    resolver: Option<Resolver>,
 }
 
 struct Bound {
@@ -148,19 +191,24 @@ impl Hub {
     /// client, and a DEALER where it connects, which talks with every kind of server.
     pub fn new(limits: HubLimits) -> Result<Self> {
         let poll = Poll::new().map_err(|e| internal(&e))?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(|e| internal(&e))?);
+        let registry = poll.registry().try_clone().map_err(|e| internal(&e))?;
+        let waker = Arc::new(Waker::new(&registry, WAKER).map_err(|e| internal(&e))?);
         Ok(Hub {
-            poll,
+            poller: Poller(Arc::new(Mutex::new((poll, Events::with_capacity(256))))),
+            registry,
             waker,
             limits,
             listeners: HashMap::new(),
             connections: HashMap::new(),
             next: 1,
             again: VecDeque::new(),
+            deaf: None,
+            spare: None,
             events: VecDeque::new(),
             scratch: vec![0; 64 << 10],
-            polled: Some(Events::with_capacity(256)),
             handshakes: VecDeque::new(),
+            names: HashMap::new(),
+            resolver: None,
         })
     }
 
@@ -181,13 +229,15 @@ impl Hub {
     /// Listens. Returns a number for the connections that come in there, and where it is: a port of 0 has
     /// become a real one.
     pub fn bind(&mut self, endpoint: &Endpoint, security: ServerSecurity) -> Result<(usize, Endpoint)> {
-        if let ServerSecurity::Plain { anywhere: false } = security {
+        let private = matches!(security, ServerSecurity::Plain { anywhere: false });
+        if private {
             local_only(endpoint)?;
         }
         let failed = |e: io::Error| Error::new(Code::Unreachable, format!("cannot bind {endpoint}: {e}"));
-        let mut listener = Listener::bind(endpoint).map_err(failed)?;
+        let mut listener = Listener::bind(endpoint, private).map_err(failed)?;
+        self.spare = self.spare.take().or_else(spare);
         let id = self.id();
-        self.poll.registry().register(listener.source(), Token(id), Interest::READABLE).map_err(failed)?;
+        self.registry.register(listener.source(), Token(id), Interest::READABLE).map_err(failed)?;
         let bound = listener.endpoint().map_err(failed)?;
         self.listeners.insert(id, Bound { listener, security: Arc::new(security) });
         Ok((id, bound))
@@ -198,9 +248,6 @@ impl Hub {
         if let ClientSecurity::Plain { anywhere: false } = security {
             local_only(endpoint)?;
         }
-        let failed =
-            |e: io::Error| Error::new(Code::Unreachable, format!("cannot connect to {endpoint}: {e}"));
-        let stream = Stream::connect(endpoint).map_err(failed)?;
         let side = match security {
             ClientSecurity::Plain { .. } => Handshake::Null,
             ClientSecurity::Curve { keys, server } => Handshake::Client(keys.clone(), *server, None),
@@ -209,7 +256,35 @@ impl Hub {
             ClientSecurity::Curve { server, .. } => Peer::Key(*server),
             ClientSecurity::Plain { .. } => Peer::Local,
         };
-        self.add(stream, side, peer, 0).map_err(failed)
+        let failed = |e: io::Error| cannot_connect(endpoint, &e);
+        let id = self.id();
+        match (Stream::connect(endpoint).map_err(failed)?, endpoint) {
+            (None, Endpoint::Tcp(name)) => {
+                if self.resolver.is_none() {
+                    let waker = self.waker();
+                    let resolver = Resolver::start(move || drop(waker.wake()));
+                    self.resolver = Some(resolver.map_err(|e| internal(&e))?);
+                }
+                self.resolver.iter().for_each(|r| r.ask(id, name));
+                self.names.insert(id, (endpoint.clone(), side, peer));
+                self.handshakes.push_back((Instant::now() + self.limits.handshake, id));
+            }
+            (None, Endpoint::Ipc(_)) => {}
+            (Some(stream), _) => self.add(id, stream, side, peer, 0).map_err(failed)?,
+        }
+        Ok(id)
+    }
+
+    /// Connects to servers whose addresses are known by now.
+    fn resolved(&mut self) {
+        while let Some((id, address)) = self.resolver.as_ref().and_then(Resolver::found) {
+            // Who gave up meanwhile is not here any more.
+            let Some((endpoint, side, peer)) = self.names.remove(&id) else { continue };
+            let made = address.and_then(Stream::to).and_then(|s| self.add(id, s, side, peer, 0));
+            if let Err(e) = made {
+                self.events.push_back(Event::Closed(id, cannot_connect(&endpoint, &e)));
+            }
+        }
     }
 
     fn id(&mut self) -> usize {
@@ -219,15 +294,17 @@ impl Hub {
 
     fn add(
         &mut self,
+        id: ConnId,
         mut stream: Stream,
         handshake: Handshake,
         peer: Peer,
         origin: usize,
-    ) -> io::Result<ConnId> {
-        let id = self.id();
-        stream.register(self.poll.registry(), Token(id))?;
+    ) -> io::Result<()> {
+        self.registry.register(stream.source(), Token(id), Interest::READABLE | Interest::WRITABLE)?;
         let mut connection = Connection {
             stream,
+            token: Token(id),
+            watches_writing: true,
             peer,
             origin,
             connected: false,
@@ -240,6 +317,8 @@ impl Hub {
             out_size: 0,
             handshake,
             reading: true,
+            again: false,
+            ended: false,
         };
         let greeting = match &connection.handshake {
             Handshake::Null => zmtp::greeting(Mechanism::Null, false),
@@ -249,7 +328,7 @@ impl Hub {
         connection.enqueue(Bytes::copy_from_slice(&greeting));
         self.connections.insert(id, connection);
         self.handshakes.push_back((Instant::now() + self.limits.handshake, id));
-        Ok(id)
+        Ok(())
     }
 
     /// Sends a message, or as much of it as the socket takes now and the rest as it can. An error means
@@ -257,7 +336,7 @@ impl Hub {
     pub fn send(&mut self, id: ConnId, message: &[Bytes]) -> Result<()> {
         let gone = || Error::new(Code::Unreachable, "the connection is gone");
         let connection = self.connections.get_mut(&id).ok_or_else(gone)?;
-        if !matches!(connection.phase, Phase::Traffic) {
+        if connection.is_new() {
             return Err(Error::new(Code::Unreachable, "the connection is not open yet"));
         }
         connection.put_message(message);
@@ -266,7 +345,7 @@ impl Hub {
             self.fail(id, e.clone());
             return Err(e);
         }
-        match connection.flush() {
+        match connection.flush(&self.registry) {
             Ok(()) => Ok(()),
             Err(e) => {
                 let e = lost(&e);
@@ -278,8 +357,9 @@ impl Hub {
 
     /// Closes a connection; what is not sent yet is lost.
     pub fn close(&mut self, id: ConnId) {
+        self.names.remove(&id);
         if let Some(mut connection) = self.connections.remove(&id) {
-            connection.stream.deregister(self.poll.registry());
+            let _ = self.registry.deregister(connection.stream.source());
         }
     }
 
@@ -296,12 +376,12 @@ impl Hub {
     /// Stops listening.
     pub fn unbind(&mut self) {
         for (_, mut bound) in self.listeners.drain() {
-            let _ = self.poll.registry().deregister(bound.listener.source());
+            let _ = self.registry.deregister(bound.listener.source());
         }
     }
 
     fn fail(&mut self, id: ConnId, reason: Error) {
-        if self.connections.contains_key(&id) {
+        if self.connections.contains_key(&id) || self.names.contains_key(&id) {
             self.close(id);
             self.events.push_back(Event::Closed(id, reason));
         }
@@ -314,80 +394,136 @@ impl Hub {
 
     /// Waits until something happened, the waker was used, or it is `until`.
     pub fn wait(&mut self, until: Option<Instant>) {
-        if !self.events.is_empty() {
-            return;
+        if self.events.is_empty() {
+            self.poller.wait(self.due().into_iter().chain(until).min());
+            self.handle();
         }
-        let now = Instant::now();
-        let until = self.handshakes.front().map(|(t, _)| *t).into_iter().chain(until).min();
-        let mut timeout = until.map(|t| t.saturating_duration_since(now));
-        if !self.again.is_empty() {
-            timeout = Some(Duration::ZERO);
+    }
+
+    /// What this hub waits with.
+    pub fn poller(&self) -> Poller {
+        self.poller.clone()
+    }
+
+    /// When [`Hub::handle`] or [`Hub::next_event`] has something to do, even if no socket is ready.
+    pub fn due(&self) -> Option<Instant> {
+        match self.events.is_empty() && self.again.is_empty() {
+            true => self.handshakes.front().map(|(t, _)| *t).into_iter().chain(self.deaf).min(),
+            false => Some(Instant::now()),
         }
-        let Some(mut polled) = self.polled.take() else { return };
-        if let Err(e) = self.poll.poll(&mut polled, timeout)
-            && e.kind() != io::ErrorKind::Interrupted
-        {
-            // Nothing of ours can cause it; do not spin on it.
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let again: Vec<(ConnId, bool)> = self.again.drain(..).collect();
-        for event in &polled {
+    }
+
+    /// Turns what the poller saw when it last waited into events.
+    pub fn handle(&mut self) {
+        let poller = self.poller.clone();
+        let polled = &mut poller.lock().1;
+        let again: Vec<ConnId> = self.again.drain(..).collect();
+        for event in &*polled {
             match event.token() {
                 WAKER => {}
                 Token(id) if self.listeners.contains_key(&id) => self.accept(id),
                 Token(id) => self.ready(id, event.is_read_closed()),
             }
         }
-        self.polled = Some(polled);
-        for (id, ended) in again {
-            self.ready(id, ended);
+        polled.clear();
+        for id in again {
+            if let Some(connection) = self.connections.get_mut(&id) {
+                connection.again = false;
+                self.ready(id, false);
+            }
         }
+        self.resolved();
         let now = Instant::now();
+        if self.deaf.take_if(|t| *t <= now).is_some() {
+            // No event tells of those who waited meanwhile.
+            let all: Vec<usize> = self.listeners.keys().copied().collect();
+            all.into_iter().for_each(|id| self.accept(id));
+        }
         while let Some((t, id)) = self.handshakes.front().copied()
-            && t <= now
+            && (t <= now || !self.is_opening(id))
         {
             self.handshakes.pop_front();
-            if self.connections.get(&id).is_some_and(|c| !matches!(c.phase, Phase::Traffic)) {
+            if self.is_opening(id) {
                 let e = Error::new(Code::Unreachable, "the peer did not finish the handshake in time");
                 self.fail(id, e);
             }
         }
     }
 
+    /// Whether a connection is there whose handshake is still to be done.
+    fn is_opening(&self, id: ConnId) -> bool {
+        self.connections.get(&id).map_or(self.names.contains_key(&id), Connection::is_new)
+    }
+
     fn accept(&mut self, id: usize) {
         loop {
             let Some(bound) = self.listeners.get(&id) else { return };
-            match bound.listener.accept() {
+            let spared = self.spare.is_none();
+            let (accepted, security) = (bound.listener.accept(), bound.security.clone());
+            match accepted {
                 Ok((stream, address)) => {
                     // Above the limit a connection is closed at once: whoever waits would learn nothing.
-                    if self.connections.len() >= self.limits.connections {
+                    if (spared || self.connections.len() >= self.limits.connections) && !self.make_room() {
                         continue;
                     }
-                    let handshake = match &*bound.security {
+                    self.spare = self.spare.take().or_else(spare);
+                    let handshake = match &*security {
                         ServerSecurity::Plain { .. } => Handshake::Null,
                         ServerSecurity::Curve { keys, .. } => {
-                            Handshake::Server(curve::Server::new(keys.clone()), bound.security.clone())
+                            Handshake::Server(curve::Server::new(keys.clone()), security.clone())
                         }
                     };
-                    let _ = self.add(stream, handshake, address.map_or(Peer::Local, Peer::Address), id);
+                    let (new, peer) = (self.id(), address.map_or(Peer::Local, Peer::Address));
+                    let _ = self.add(new, stream, handshake, peer, id);
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    self.spare = self.spare.take().or_else(spare);
+                    return;
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                // A connection that is gone already is none; out of file descriptors, wait a little.
+                // A connection that is gone already is none.
                 Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
+                // Most likely out of file descriptors, which is said even where nobody waits: with the spare
+                // one it is seen whether somebody does.
+                Err(_) if self.oldest().is_some() && self.spare.take().is_some() => {}
                 Err(_) => {
-                    std::thread::sleep(Duration::from_millis(10));
+                    self.deaf = Some(Instant::now() + Duration::from_millis(100));
                     return;
                 }
             }
         }
     }
 
+    /// Where in `handshakes` the connection is that has been at it longest, of those that came to us.
+    fn oldest(&mut self) -> Option<usize> {
+        let connections = &self.connections;
+        let open = |id: &ConnId| connections.get(id).filter(|c| !matches!(c.phase, Phase::Traffic));
+        // Those that got through, or are gone, need no time limit any more.
+        while let Some((_, id)) = self.handshakes.front()
+            && open(id).is_none()
+            && !self.names.contains_key(id)
+        {
+            self.handshakes.pop_front();
+        }
+        self.handshakes.iter().position(|(_, id)| open(id).is_some_and(|c| c.origin != 0))
+    }
+
+    /// Closes that one, so that those who say nothing do not keep others out. False when there is none.
+    fn make_room(&mut self) -> bool {
+        let Some((_, id)) = self.oldest().and_then(|at| self.handshakes.remove(at)) else { return false };
+        self.fail(id, Error::new(Code::Busy, "too many connections at their handshakes"));
+        true
+    }
+
     /// Reads and writes what a connection can. If it has `ended`, no other event will tell so.
     fn ready(&mut self, id: ConnId, ended: bool) {
         /// Reads in a row, so that one peer does not keep the others waiting.
         const TURN: usize = 16;
+        /// With so many events to be told of, nothing more is read: the smallest messages take a hundred
+        /// times as much memory as bytes on the wire.
+        const MANY: usize = 4096;
         let Some(connection) = self.connections.get_mut(&id) else { return };
+        connection.ended |= ended;
         if !connection.connected {
             match connection.stream.connected() {
                 Ok(true) => connection.connected = true,
@@ -395,7 +531,7 @@ impl Hub {
                 Err(e) => return self.fail(id, lost(&e)),
             }
         }
-        if let Err(e) = connection.flush() {
+        if let Err(e) = connection.flush(&self.registry) {
             return self.fail(id, lost(&e));
         }
         for _ in 0..TURN {
@@ -405,6 +541,9 @@ impl Hub {
                 // The next event is that it can be written to; then it is read from again.
                 return;
             }
+            if self.events.len() > MANY {
+                break;
+            }
             match connection.decoder.read(&connection.stream, &mut self.scratch) {
                 Ok((0, _)) => {
                     return self.fail(id, Error::new(Code::Unreachable, "the peer closed the connection"));
@@ -413,11 +552,11 @@ impl Hub {
                     if let Err(e) = connection.decode(id, &self.limits, &mut self.events) {
                         return self.fail(id, e);
                     }
-                    if let Err(e) = connection.flush() {
+                    if let Err(e) = connection.flush(&self.registry) {
                         return self.fail(id, lost(&e));
                     }
                     // What comes later is a new event; asking again would only cost a call.
-                    if drained && !ended {
+                    if drained && !connection.ended {
                         return;
                     }
                 }
@@ -426,7 +565,10 @@ impl Hub {
                 Err(e) => return self.fail(id, lost(&e)),
             }
         }
-        self.again.push_back((id, ended));
+        if let Some(connection) = self.connections.get_mut(&id).filter(|c| !c.again) {
+            connection.again = true;
+            self.again.push_back(id);
+        }
     }
 }
 
@@ -434,8 +576,19 @@ fn local_only(endpoint: &Endpoint) -> Result<()> {
     if endpoint.is_local() {
         return Ok(());
     }
-    let message = format!("{endpoint} is not on this machine: use CURVE keys, or allow plaintext explicitly");
+    let message = format!(
+        "{endpoint} is not on this machine as it is written: use CURVE keys, or allow plaintext explicitly"
+    );
     Err(Error::new(Code::Unauthorized, message))
+}
+
+/// A file descriptor to give up when there are no others.
+fn spare() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
+fn cannot_connect(endpoint: &Endpoint, e: &io::Error) -> Error {
+    Error::new(Code::Unreachable, format!("cannot connect to {endpoint}: {e}"))
 }
 
 fn internal(e: &io::Error) -> Error {
@@ -460,6 +613,10 @@ enum Phase {
 
 struct Connection {
     stream: Stream,
+    token: Token,
+    /// Whether it is to be told when the socket can be written to. Only when it must be: otherwise each
+    /// message that the peer takes out of the socket would wake the thread.
+    watches_writing: bool,
     peer: Peer,
     origin: usize,
     connected: bool,
@@ -473,12 +630,21 @@ struct Connection {
     out: VecDeque<Bytes>,
     out_size: usize,
     reading: bool,
+    /// Whether it has its turn again without an event.
+    again: bool,
+    /// Whether no event will tell of more to read: the end is behind what is there.
+    ended: bool,
 }
 
 /// Payloads from this size on are not copied to be sent.
 const BORROW: usize = 4 << 10;
 
 impl Connection {
+    /// Whether the handshake is still to be done.
+    fn is_new(&self) -> bool {
+        !matches!(self.phase, Phase::Traffic)
+    }
+
     fn enqueue(&mut self, bytes: Bytes) {
         self.out_size += bytes.len();
         self.out.push_back(bytes);
@@ -532,13 +698,24 @@ impl Connection {
     }
 
     /// Writes until all is written or the socket takes no more.
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self, registry: &Registry) -> io::Result<()> {
         if !self.connected {
             return Ok(());
         }
+        self.write()?;
+        if self.watches_writing == self.out.is_empty() {
+            self.watches_writing = !self.out.is_empty();
+            let writing = self.watches_writing.then_some(Interest::WRITABLE);
+            let interest = writing.map_or(Interest::READABLE, |w| w | Interest::READABLE);
+            registry.reregister(self.stream.source(), self.token, interest)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> io::Result<()> {
         while !self.out.is_empty() {
             let slices: Vec<IoSlice> = self.out.iter().take(32).map(|b| IoSlice::new(b)).collect();
-            let mut written = match (&self.stream).write_vectored(&slices) {
+            let mut written = match self.stream.send(&slices) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => n,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -628,10 +805,10 @@ impl Connection {
     fn handshake(&mut self, frame: &Frame, socket_type: &'static str) -> Result<bool> {
         let (name, data) = zmtp::command(&frame.body)?;
         if name == b"ERROR" {
-            let reason = String::from_utf8_lossy(data.get(1..).unwrap_or(&[])).into_owned();
+            let reason = zmtp::printable(data.get(1..).unwrap_or(&[]));
             return Err(Error::new(Code::Unauthorized, format!("the peer refused the connection: {reason}")));
         }
-        let unexpected = || garbage(format!("the command {} out of place", String::from_utf8_lossy(name)));
+        let unexpected = || garbage(format!("the command {} out of place", zmtp::printable(name)));
         let ours = zmtp::put_metadata(socket_type);
         let metadata = match &mut self.handshake {
             Handshake::Null if name == b"READY" => data.to_vec(),
@@ -657,10 +834,13 @@ impl Connection {
                 {
                     // 400 is what ZAP answers to those who may not come in.
                     self.put_command(&zmtp::put_command("ERROR", b"\x03400"));
-                    let _ = self.flush();
+                    let _ = self.write();
                     return Err(Error::new(Code::Unauthorized, format!("the key {client} is not allowed")));
                 }
-                self.peer = Peer::Key(client);
+                // A key that anybody may have does not say who this is.
+                if matches!(&**security, ServerSecurity::Curve { allowed: Some(_), .. }) {
+                    self.peer = Peer::Key(client);
+                }
                 self.put_command(&ready);
                 self.session = Some(Box::new(session));
                 metadata
@@ -676,7 +856,8 @@ impl Connection {
 
     fn traffic_command(&mut self, body: &[u8]) -> Result<()> {
         let (name, data) = zmtp::command(body)?;
-        if name == b"PING" {
+        // Who does not read what is there needs no other sign of life.
+        if name == b"PING" && self.out.len() < 64 {
             // The time to live, two bytes, and then a context that is sent back.
             let context = data.get(2..).unwrap_or(&[]);
             let pong = zmtp::put_command("PONG", &context[..context.len().min(16)]);

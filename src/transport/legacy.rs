@@ -6,16 +6,25 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value as Json, json};
 
 use super::format::{Format, Value};
-use crate::error::Error;
+use crate::error::{Code, Error};
 
 /// The operation that its requests are taken for.
 pub const OP: &str = "$bridge";
+/// Its requests are not longer: they are answered in turn, between other work, and their numbers take
+/// twenty times as much memory as text.
+pub const MAX_REQUEST: usize = 8 << 20;
+/// From a longer one that is refused no correlation id is read.
+const MAX_REFUSED: usize = 64 << 10;
 
 /// Answers one frame of JSON; `id` is the correlation id that its second generation sends in a frame of
 /// its own.
 pub fn answer(json: &[u8], id: Option<&[u8]>) -> Vec<u8> {
     let mut correlation = id.map(|id| Json::from(String::from_utf8_lossy(id)));
-    let answer = match Format::Json.decode(json) {
+    let value = match json.len() <= MAX_REQUEST {
+        true => Format::Json.decode(json),
+        false => Err(Error::new(Code::TooLarge, format!("{} bytes; the limit is {MAX_REQUEST}", json.len()))),
+    };
+    let answer = match value {
         Err(e) => Err(format!("Invalid JSON: {}", e.message)),
         Ok(Value::Text(t)) if t == "HEARTBEAT" => {
             let server = format!("server_{}", std::process::id());
@@ -33,7 +42,8 @@ pub fn answer(json: &[u8], id: Option<&[u8]>) -> Vec<u8> {
 
 /// The error reply for a request that cannot be answered at all.
 pub fn refuse(frames: &[bytes::Bytes], e: &Error) -> Vec<u8> {
-    let json = frames.last().and_then(|json| Format::Json.decode(json).ok());
+    let json = frames.last().filter(|json| json.len() <= MAX_REFUSED);
+    let json = json.and_then(|json| Format::Json.decode(json).ok());
     let id = json.as_ref().and_then(|v| v.get("correlation_id")).and_then(to_json);
     let id = id.or(match frames {
         [id, _] => Some(String::from_utf8_lossy(id).into()),

@@ -16,7 +16,7 @@ use crate::error::{Code, Error, Result};
 /// The version of the envelope.
 pub const SCHEMA_VERSION: u64 = 1;
 /// A header is not longer.
-const MAX_HEADER: usize = 64 << 10;
+pub(super) const MAX_HEADER: usize = 64 << 10;
 /// Nor are names and correlation ids.
 const MAX_NAME: usize = 256;
 
@@ -153,6 +153,23 @@ impl Body {
     pub fn of(value: &Value, thresholds: &Thresholds) -> Result<Self> {
         let (format, payload) = format::encode(value, thresholds)?;
         Ok(Body { format, payload: payload.into(), arrays: Vec::new() })
+    }
+
+    /// A payload of JSON, written anew in the format that fits it. JSON that no value can carry, such as
+    /// integers beyond 128 bits, stays as it is.
+    pub fn of_json(json: impl Into<Bytes>, thresholds: &Thresholds) -> Result<Self> {
+        let json = json.into();
+        if json.len() < thresholds.message_pack.min(thresholds.protobuf) {
+            return Ok(Body::json(json));
+        }
+        match Format::Json.decode(&json) {
+            Ok(value) => match format::encode(&value, thresholds)? {
+                (Format::Json, _) => Ok(Body::json(json)),
+                (format, payload) => Ok(Body { format, payload: payload.into(), arrays: Vec::new() }),
+            },
+            Err(e) if e.code == Code::BadRequest => Ok(Body::json(json)),
+            Err(e) => Err(e),
+        }
     }
 
     /// The same with these arrays.
@@ -302,6 +319,12 @@ pub fn correlation_id(frames: &[Bytes]) -> String {
     any.and_then(|any: AnyHeader| any.correlation_id).map_or(String::new(), Cow::into_owned)
 }
 
+/// What a reply says of itself: the id of the request, and whether it is an answer.
+pub fn outcome(frames: &[Bytes]) -> Option<(String, bool)> {
+    let h: ReplyHeader = header(frames).ok()?;
+    Some((h.correlation_id.into_owned(), &*h.status == "ok"))
+}
+
 fn short(text: &str, field: &'static str) -> Result<()> {
     if text.len() > MAX_NAME {
         return Err(Error::new(Code::TooLarge, format!("longer than {MAX_NAME} bytes")).at(field));
@@ -354,6 +377,7 @@ impl Request {
     pub fn peek(frames: &[Bytes]) -> Result<(String, Option<u64>)> {
         let h: RequestHeader = header(frames)?;
         short(&h.op, "op")?;
+        short(&h.correlation_id, "correlation_id")?;
         Ok((h.op.into_owned(), h.deadline_ms))
     }
 }
@@ -468,6 +492,26 @@ mod tests {
             // NaN differs from itself, so the frames are compared.
             assert_eq!(back.frames(), reply.frames());
         }
+    }
+
+    #[test]
+    fn json_is_written_anew_from_a_size_on() {
+        let thresholds = Thresholds { message_pack: 10, protobuf: 100 };
+        let body = |json: &str| Body::of_json(json.as_bytes().to_vec(), &thresholds);
+        assert_eq!(body("[1, 2]").expect("small"), Body::json("[1, 2]"));
+        let long = format!("[{}]", ["-0.5"; 20].join(", "));
+        for (json, format) in [("[-0, 1.0, \"NaN\"]", Format::MessagePack), (long.as_str(), Format::Protobuf)]
+        {
+            let body = body(json).expect("written");
+            assert_eq!(body.format, format);
+            let again = format!("{:?}", Format::Json.decode(json.as_bytes()).expect("JSON"));
+            assert_eq!(format!("{:?}", body.value().expect("ours")), again);
+        }
+        // What MessagePack cannot say goes on as something that can; what nothing can, as it came.
+        assert_eq!(body("[1180591620717411303424]").expect("2^70").format, Format::Protobuf);
+        let huge = "9".repeat(50);
+        assert_eq!(body(&huge).expect("as it is"), Body::json(huge));
+        assert!(body("[1, 2, 3, nonsense]").is_err());
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! Endpoints, and the two kinds of streams behind them: TCP and Unix sockets.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Read};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use mio::{Interest, Registry, Token};
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 
 use crate::error::{Code, Error, Result};
 
@@ -40,24 +43,83 @@ impl Endpoint {
         }
     }
 
-    /// The addresses behind a name. This may ask a name server and so take a while.
-    fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
-        let address = address.strip_prefix('*').map_or(address.to_string(), |port| format!("0.0.0.0{port}"));
-        let found: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
-        if found.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
-        }
-        Ok(found)
-    }
-
-    /// Whether what is sent there stays on this machine.
+    /// Whether what is sent there stays on this machine, by what is written: no name but `localhost`,
+    /// since who answers for other names, and whether he says the same the next time, nobody knows.
     pub fn is_local(&self) -> bool {
         match self {
             Endpoint::Ipc(_) => true,
-            Endpoint::Tcp(address) => {
-                Self::resolve(address).is_ok_and(|found| found.iter().all(|a| a.ip().is_loopback()))
-            }
+            Endpoint::Tcp(address) => literal(address).is_some_and(|a| a.ip().is_loopback()),
         }
+    }
+}
+
+/// The address that is written out. `localhost` is IPv4, where ZeroMQ servers listen by default.
+fn literal(address: &str) -> Option<SocketAddr> {
+    let (host, port) = address.rsplit_once(':')?;
+    match host {
+        "*" => format!("0.0.0.0:{port}"),
+        "localhost" => format!("127.0.0.1:{port}"),
+        _ => address.to_string(),
+    }
+    .parse()
+    .ok()
+}
+
+/// The addresses behind a name. This may ask a name server and so take a while.
+fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
+    if let Some(address) = literal(address) {
+        return Ok(vec![address]);
+    }
+    let found: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
+    match found.is_empty() {
+        true => Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address")),
+        false => Ok(found),
+    }
+}
+
+/// A thread that asks name servers, so that a slow one does not hold up connections that are there.
+pub struct Resolver {
+    names: Sender<(usize, String)>,
+    found: Receiver<(usize, io::Result<SocketAddr>)>,
+}
+
+impl Resolver {
+    /// Starts it; `wake` is called whenever something was found out.
+    pub fn start(wake: impl Fn() + Send + 'static) -> io::Result<Self> {
+        let (names, asked) = channel::<(usize, String)>();
+        let (tell, found) = channel();
+        let work = move || {
+            while let Ok(first) = asked.recv() {
+                // Whoever asked for the same meanwhile has the same answer.
+                let mut known: HashMap<String, io::Result<SocketAddr>> = HashMap::new();
+                for (id, name) in std::iter::once(first).chain(asked.try_iter()) {
+                    // Only one address: a name of one server. IPv4 before others, as above.
+                    let one = |found: Vec<SocketAddr>| {
+                        found.iter().copied().find(SocketAddr::is_ipv4).unwrap_or(found[0])
+                    };
+                    let result = known.entry(name).or_insert_with_key(|name| resolve(name).map(one));
+                    let copy =
+                        result.as_ref().map(|a| *a).map_err(|e| io::Error::new(e.kind(), e.to_string()));
+                    if tell.send((id, copy)).is_err() {
+                        return;
+                    }
+                    wake();
+                }
+            }
+        };
+        std::thread::Builder::new().name("names".into()).spawn(work)?;
+        Ok(Resolver { names, found })
+    }
+
+    /// Asks for the address of a `HOST:PORT` on behalf of a number.
+    pub fn ask(&self, id: usize, name: &str) {
+        // The thread lives as long as this does.
+        let _ = self.names.send((id, name.to_string()));
+    }
+
+    /// What was found out.
+    pub fn found(&self) -> Option<(usize, io::Result<SocketAddr>)> {
+        self.found.try_recv().ok()
     }
 }
 
@@ -79,12 +141,13 @@ pub enum Listener {
 }
 
 impl Listener {
-    /// Binds. The file of a Unix socket that nobody listens on any more is replaced.
-    pub fn bind(endpoint: &Endpoint) -> io::Result<Self> {
+    /// Binds. The file of a Unix socket that nobody listens on any more is replaced. With `private` only
+    /// processes of the same user may connect to a Unix socket.
+    pub fn bind(endpoint: &Endpoint, private: bool) -> io::Result<Self> {
         match endpoint {
             Endpoint::Tcp(address) => {
                 let mut last = None;
-                for address in Endpoint::resolve(address)? {
+                for address in resolve(address)? {
                     match TcpListener::bind(address) {
                         Ok(listener) => return Ok(Listener::Tcp(listener)),
                         Err(e) => last = Some(e),
@@ -94,7 +157,11 @@ impl Listener {
             }
             Endpoint::Ipc(path) => {
                 let listener = match UnixListener::bind(path) {
-                    Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
+                    // A file that is no socket refuses connections too, and is not ours to remove.
+                    Err(e)
+                        if e.kind() == io::ErrorKind::AddrInUse
+                            && std::fs::symlink_metadata(path)?.file_type().is_socket() =>
+                    {
                         // A server that was killed leaves its file; only a live one is in the way.
                         match std::os::unix::net::UnixStream::connect(path) {
                             Err(dead) if dead.kind() == io::ErrorKind::ConnectionRefused => {
@@ -106,7 +173,11 @@ impl Listener {
                     }
                     other => other?,
                 };
-                Ok(Listener::Ipc(listener, path.clone()))
+                let listener = Listener::Ipc(listener, path.clone());
+                if private {
+                    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+                }
+                Ok(listener)
             }
         }
     }
@@ -124,10 +195,16 @@ impl Listener {
         match self {
             Listener::Tcp(l) => {
                 let (stream, from) = l.accept()?;
-                stream.set_nodelay(true)?;
+                // Fails where the peer is gone already, which is found out soon enough.
+                let _ = stream.set_nodelay(true);
+                no_signal(&stream)?;
                 Ok((Stream::Tcp(stream), Some(from.ip())))
             }
-            Listener::Ipc(l, _) => l.accept().map(|(stream, _)| (Stream::Ipc(stream), None)),
+            Listener::Ipc(l, _) => {
+                let (stream, _) = l.accept()?;
+                no_signal(&stream)?;
+                Ok((Stream::Ipc(stream), None))
+            }
         }
     }
 
@@ -148,6 +225,18 @@ impl Drop for Listener {
     }
 }
 
+/// Where a message cannot be sent without SIGPIPE, its socket can be told never to raise it.
+#[cfg(target_vendor = "apple")]
+fn no_signal(socket: impl std::os::fd::AsFd) -> io::Result<()> {
+    Ok(rustix::net::sockopt::set_socket_nosigpipe(socket, true)?)
+}
+
+/// See [`Stream::send`].
+#[cfg(not(target_vendor = "apple"))]
+fn no_signal(_socket: impl std::os::fd::AsFd) -> io::Result<()> {
+    Ok(())
+}
+
 /// A connection that never blocks.
 pub enum Stream {
     /// TCP.
@@ -157,18 +246,24 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Begins to connect; [`Stream::connected`] tells the outcome.
-    pub fn connect(endpoint: &Endpoint) -> io::Result<Self> {
+    /// Begins to connect; [`Stream::connected`] tells the outcome. Nothing for a name, which must be resolved
+    /// first.
+    pub fn connect(endpoint: &Endpoint) -> io::Result<Option<Self>> {
         match endpoint {
-            Endpoint::Tcp(address) => {
-                // Only the first address: a name of one server. `localhost` is IPv4, where ZeroMQ
-                // servers listen by default.
-                let found = Endpoint::resolve(address)?;
-                let first = found.iter().find(|a| a.is_ipv4()).unwrap_or(&found[0]);
-                TcpStream::connect(*first).map(Stream::Tcp)
+            Endpoint::Tcp(address) => literal(address).map(Self::to).transpose(),
+            Endpoint::Ipc(path) => {
+                let stream = UnixStream::connect(path)?;
+                no_signal(&stream)?;
+                Ok(Some(Stream::Ipc(stream)))
             }
-            Endpoint::Ipc(path) => UnixStream::connect(path).map(Stream::Ipc),
         }
+    }
+
+    /// Begins to connect to an address.
+    pub fn to(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        no_signal(&stream)?;
+        Ok(Stream::Tcp(stream))
     }
 
     /// Whether the connection is there by now.
@@ -193,21 +288,26 @@ impl Stream {
         }
     }
 
-    /// Asks for its events.
-    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        match self {
-            Stream::Tcp(s) => registry.register(s, token, interest),
-            Stream::Ipc(s) => registry.register(s, token, interest),
-        }
+    /// Writes as much as the socket takes. Writing to a peer that is gone is an error and never the signal
+    /// SIGPIPE, which would end a process that does not ignore it: Rust's programs do, others need not.
+    pub fn send(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        #[cfg(not(target_vendor = "apple"))]
+        let flags = SendFlags::NOSIGNAL;
+        #[cfg(target_vendor = "apple")]
+        let flags = SendFlags::empty();
+        let mut nothing_else = SendAncillaryBuffer::default();
+        Ok(match self {
+            Stream::Tcp(s) => sendmsg(s, bufs, &mut nothing_else, flags)?,
+            Stream::Ipc(s) => sendmsg(s, bufs, &mut nothing_else, flags)?,
+        })
     }
 
-    /// Wants no events any more.
-    pub fn deregister(&mut self, registry: &Registry) {
-        let _ = match self {
-            Stream::Tcp(s) => registry.deregister(s),
-            Stream::Ipc(s) => registry.deregister(s),
-        };
+    /// The source of its events.
+    pub fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Stream::Tcp(s) => s,
+            Stream::Ipc(s) => s,
+        }
     }
 }
 
@@ -217,25 +317,5 @@ impl Read for &Stream {
             Stream::Tcp(s) => (&*s).read(buf),
             Stream::Ipc(s) => (&*s).read(buf),
         }
-    }
-}
-
-impl Write for &Stream {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        match self {
-            Stream::Tcp(s) => (&*s).write(buf),
-            Stream::Ipc(s) => (&*s).write(buf),
-        }
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Stream::Tcp(s) => (&*s).write_vectored(bufs),
-            Stream::Ipc(s) => (&*s).write_vectored(bufs),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

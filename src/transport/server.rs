@@ -2,6 +2,7 @@
 //! is answered when it is not passed on.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -21,8 +22,9 @@ pub struct Rate {
     pub burst: f64,
 }
 
-/// Counts the requests of each peer. A peer is the owner of a key, or else an address; processes on this
-/// machine that come through a Unix socket are one peer.
+/// Counts the requests of each peer. A peer is the owner of a key on our list, or else an address (of IPv6
+/// the first 64 bits, since one machine has all of them); processes on this machine that come through a Unix
+/// socket are one peer.
 #[derive(Debug)]
 pub struct Gate {
     rate: Option<Rate>,
@@ -44,7 +46,15 @@ impl Gate {
         if self.left.len() > 10_000 {
             self.left.retain(|_, (_, since)| now.duration_since(*since) < idle);
         }
-        let (left, since) = self.left.entry(peer.clone()).or_insert((burst, now));
+        let peer = match peer {
+            Peer::Address(IpAddr::V6(a)) => {
+                let network =
+                    a.to_ipv4_mapped().map_or((a.to_bits() >> 64 << 64).into(), |a| a.to_ipv6_mapped());
+                Peer::Address(IpAddr::V6(network))
+            }
+            _ => peer.clone(),
+        };
+        let (left, since) = self.left.entry(peer).or_insert((burst, now));
         *left = (*left + now.duration_since(*since).as_secs_f64() * per_second).min(burst);
         *since = now;
         if *left < 1.0 {
@@ -62,6 +72,17 @@ pub fn refusal(incoming: &Incoming, e: &Error) -> Message {
         false => Reply::error(correlation_id(&incoming.frames), e).frames(),
     };
     incoming.answer(frames)
+}
+
+/// The bytes of a message.
+pub fn size(frames: &[Bytes]) -> usize {
+    frames.iter().map(Bytes::len).sum()
+}
+
+/// Whether a request of `new` bytes is too much beside what is `waiting`, which is counted for large ones
+/// only: of the others a queue holds a bounded number.
+pub fn is_full(new: usize, limit: usize, waiting: impl Fn() -> usize) -> bool {
+    new > 64 << 10 && new.saturating_add(waiting()) > limit
 }
 
 /// Whether this is the question of the reference system whether somebody is there.
@@ -118,5 +139,11 @@ mod tests {
         assert_eq!(count(&mut gate, 0.2001), 2);
         assert_eq!(count(&mut gate, 100.0), 3);
         assert!(gate.admits(&other, start));
+        // One machine has as many addresses of IPv6 as it likes; two of IPv4 are two.
+        let mut count = |address: &dyn Fn(u16) -> IpAddr| {
+            (0..10).filter(|n| gate.admits(&Peer::Address(address(*n)), start)).count()
+        };
+        assert_eq!(count(&|n| [0x2001, 0xdb8, 0, 7, n, 0, 0, 1].into()), 3);
+        assert_eq!(count(&|n| [0, 0, 0, 0, 0, 0xffff, 0x0a00, n].into()), 10);
     }
 }

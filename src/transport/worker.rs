@@ -3,18 +3,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::client::CANCEL;
-use super::hub::{ClientSecurity, ConnId, Event, Hub, HubLimits, Peer, ServerSecurity};
+use super::hub::{ClientSecurity, ConnId, Event, Hub, HubLimits, Peer, Poller, ServerSecurity};
 use super::legacy;
 use super::message::{Body, Incoming, Reply, Request, correlation_id};
 use super::net::Endpoint;
-use super::server::{Gate, Rate, answer_legacy, pirate, refusal, too_often};
+use super::server::{Gate, Rate, answer_legacy, is_full, pirate, refusal, size, too_often};
 use super::zmtp::Message;
 use crate::error::{Code, Error, Result, guarded};
 
@@ -46,6 +46,9 @@ pub struct WorkerConfig {
     pub heartbeat: Duration,
     /// Requests of direct clients that may wait; more are refused. Default 1,000.
     pub queue: usize,
+    /// Bytes of the requests of direct clients that may wait or be worked on; more are refused, those of up
+    /// to 64 KiB excepted. Default 1 GiB.
+    pub queue_bytes: usize,
     /// How often a direct client may ask.
     pub rate: Option<Rate>,
     /// What connections may take.
@@ -60,6 +63,7 @@ impl WorkerConfig {
             threads: 1,
             heartbeat: Duration::from_secs(1),
             queue: 1000,
+            queue_bytes: 1 << 30,
             rate: None,
             limits: HubLimits::default(),
         }
@@ -116,12 +120,7 @@ struct Running {
     name: Bytes,
     cancel: Arc<AtomicBool>,
     end: Option<Instant>,
-}
-
-struct Done {
-    connection: ConnId,
-    cancel: Arc<AtomicBool>,
-    frames: Message,
+    size: usize,
 }
 
 /// A connection to a broker, or the pause before the next one.
@@ -135,19 +134,29 @@ struct Link {
     pause: Duration,
 }
 
-/// A worker. [`Worker::run`] is its thread.
+/// A worker. [`Worker::run`] is the thread that reads requests and watches the time; the threads that
+/// answer them write the answers themselves.
 pub struct Worker {
+    state: Arc<Mutex<State>>,
+    to_do: Sender<Job>,
+    poller: Poller,
+    endpoints: Vec<Endpoint>,
+    stop: Arc<AtomicBool>,
+}
+
+/// What the threads of a worker have in common.
+struct State {
     hub: Hub,
     config: WorkerConfig,
     ready: Bytes,
     links: Vec<Link>,
     direct: HashMap<ConnId, Peer>,
     gate: Gate,
-    jobs: Sender<Job>,
-    done: Receiver<Done>,
+    /// What came in and is not given to the threads yet.
+    jobs: Vec<Job>,
     running: Vec<Running>,
-    endpoints: Vec<Endpoint>,
-    stop: Arc<AtomicBool>,
+    /// When the next heartbeats are to be sent.
+    beat: Instant,
 }
 
 impl Worker {
@@ -172,40 +181,46 @@ impl Worker {
                 Place::Here(endpoint, security) => endpoints.push(hub.bind(endpoint, security.clone())?.1),
             }
         }
-        let (jobs, to_do) = channel::<Job>();
-        let (finished, done) = channel();
-        let (to_do, functions) = (Arc::new(Mutex::new(to_do)), Arc::new(functions));
-        for n in 0..config.threads.max(1) {
-            let (to_do, finished, functions, waker) =
-                (to_do.clone(), finished.clone(), functions.clone(), hub.waker());
+        let (to_do, jobs) = channel::<Job>();
+        let (poller, waker, threads) = (hub.poller(), hub.waker(), config.threads.max(1));
+        let state = Arc::new(Mutex::new(State {
+            hub,
+            gate: Gate::new(config.rate),
+            beat: Instant::now() + config.heartbeat,
+            config,
+            ready: ready.into(),
+            links,
+            direct: HashMap::new(),
+            jobs: Vec::new(),
+            running: Vec::new(),
+        }));
+        let (jobs, functions) = (Arc::new(Mutex::new(jobs)), Arc::new(functions));
+        for n in 0..threads {
+            let (jobs, functions) = (jobs.clone(), functions.clone());
+            // Weak, so that the sockets close with the worker, whatever is still at work.
+            let (state, waker) = (Arc::downgrade(&state), waker.clone());
             let work = move || {
                 loop {
-                    let job = to_do.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(job) = job else { return };
                     let (connection, cancel) = (job.connection, job.cancel.clone());
-                    let frames = perform(&functions, job);
-                    if finished.send(Done { connection, cancel, frames }).is_err() {
-                        return;
+                    let (head, id) = (job.head.clone(), correlation_id(&job.frames));
+                    // Whatever fails, the thread goes on, and who asked is told.
+                    let frames = guarded(|| Ok(perform(&functions, job)))
+                        .unwrap_or_else(|e| head.into_iter().chain(Reply::error(id, &e).frames()).collect());
+                    let Some(state) = state.upgrade() else { return };
+                    let mut state = lock(&state);
+                    state.running.retain(|r| !Arc::ptr_eq(&r.cancel, &cancel));
+                    // Who asked may be gone; then the answer is for nobody.
+                    if state.hub.send(connection, &frames).is_err() {
+                        let _ = waker.wake();
                     }
-                    let _ = waker.wake();
                 }
             };
             let started = std::thread::Builder::new().name(format!("worker-{n}")).spawn(work);
             started.map_err(|e| Error::new(Code::Internal, format!("no thread can be started: {e}")))?;
         }
-        Ok(Worker {
-            hub,
-            gate: Gate::new(config.rate),
-            config,
-            ready: ready.into(),
-            links,
-            direct: HashMap::new(),
-            jobs,
-            done,
-            running: Vec::new(),
-            endpoints,
-            stop: Arc::default(),
-        })
+        Ok(Worker { state, to_do, poller, endpoints, stop: Arc::default() })
     }
 
     /// Where it listens.
@@ -215,42 +230,49 @@ impl Worker {
 
     /// Ends [`Worker::run`], from any thread.
     pub fn stopper(&self) -> impl Fn() + Send + Sync + 'static {
-        self.hub.stopper(&self.stop)
+        lock(&self.state).hub.stopper(&self.stop)
     }
 
     /// Serves until it is stopped.
-    pub fn run(mut self) {
-        let mut beat = Instant::now() + self.config.heartbeat;
+    pub fn run(self) {
         while !self.stop.load(Ordering::Relaxed) {
-            while let Some(event) = self.hub.next_event() {
-                self.event(event);
+            let (due, jobs) = {
+                let mut state = lock(&self.state);
+                (state.step(), std::mem::take(&mut state.jobs))
+            };
+            // Not before: who has done one needs the lock.
+            for job in jobs {
+                let _ = self.to_do.send(job);
             }
-            while let Ok(done) = self.done.try_recv() {
-                self.running.retain(|r| !Arc::ptr_eq(&r.cancel, &done.cancel));
-                // Who asked may be gone; then the answer is for nobody.
-                let _ = self.hub.send(done.connection, &done.frames);
-            }
-            let now = Instant::now();
-            for r in &self.running {
-                if r.end.is_some_and(|end| end <= now) {
-                    r.cancel.store(true, Ordering::Relaxed);
-                }
-            }
-            self.links(now);
-            if now >= beat {
-                for link in self.links.iter().filter(|l| l.open) {
-                    if let Some(id) = link.connection {
-                        let _ = self.hub.send(id, &[Bytes::from_static(pirate::HEARTBEAT)]);
-                    }
-                }
-                beat = now + self.config.heartbeat;
-            }
-            let ends = self.running.iter().filter_map(|r| r.end).filter(|end| *end > now);
-            let next = ends.chain(self.links.iter().map(|l| l.due)).chain([beat]).min();
-            self.hub.wait(next);
+            self.poller.wait(due);
         }
         // Whatever is at work may stop.
-        self.running.iter().for_each(|r| r.cancel.store(true, Ordering::Relaxed));
+        lock(&self.state).running.iter().for_each(Running::cancel);
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    /// Does what there is to do, and says when there is more even if nothing comes in.
+    fn step(&mut self) -> Option<Instant> {
+        self.hub.handle();
+        while let Some(event) = self.hub.next_event() {
+            self.event(event);
+        }
+        let now = Instant::now();
+        self.running.iter().filter(|r| r.end.is_some_and(|end| end <= now)).for_each(Running::cancel);
+        self.links(now);
+        if now >= self.beat {
+            for id in self.links.iter().filter(|l| l.open).filter_map(|l| l.connection) {
+                let _ = self.hub.send(id, &[Bytes::from_static(pirate::HEARTBEAT)]);
+            }
+            self.beat = now + self.config.heartbeat;
+        }
+        let ends = self.running.iter().filter_map(|r| r.end).filter(|end| *end > now);
+        ends.chain(self.links.iter().map(|l| l.due)).chain([self.beat]).chain(self.hub.due()).min()
     }
 
     /// Gives up brokers that are silent, and connects where a pause is over.
@@ -332,6 +354,12 @@ impl Worker {
             _ if self.running.len() >= self.config.queue => {
                 Some(Error::new(Code::Busy, format!("{} requests are waiting already", self.running.len())))
             }
+            _ if is_full(size(&incoming.frames), self.config.queue_bytes, || {
+                self.running.iter().map(|r| r.size).sum()
+            }) =>
+            {
+                Some(Error::new(Code::Busy, "too many bytes are waiting already"))
+            }
             _ => None,
         };
         if let Some(e) = refused {
@@ -357,9 +385,8 @@ impl Worker {
         let cancel = Arc::new(AtomicBool::new(false));
         let deadline = Request::peek(&frames).ok().and_then(|(_, deadline)| deadline);
         let end = deadline.map(|ms| Instant::now() + Duration::from_millis(ms.min(86_400_000)));
-        self.running.push(Running { connection, name, cancel: cancel.clone(), end });
-        // The threads live as long as this does.
-        let _ = self.jobs.send(Job { connection, head, frames, cancel, end });
+        self.running.push(Running { connection, name, cancel: cancel.clone(), end, size: size(&frames) });
+        self.jobs.push(Job { connection, head, frames, cancel, end });
     }
 }
 

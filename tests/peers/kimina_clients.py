@@ -50,7 +50,8 @@ for module, sync, asynchronous in (
     headers = {"Authorization": f"Bearer {key}"}
     client = sync(api_url=url, api_key=key, headers=headers)
     assert client.health() == {"status": "ok"}, client.health()
-    assert verdicts(client.check(snippets(module), timeout=60, show_progress=False)) == WANT
+    found = client.check(snippets(module), timeout=60, show_progress=False)
+    assert verdicts(found) == WANT, found
     assert [r.id for r in client.api_check(snippets(module)).results] == ["right", "wrong", "sorry"]
     one = client.check(RIGHT, debug=True, reuse=False, show_progress=False)
     assert one.results[0].diagnostics["repl_uuid"], one

@@ -7,9 +7,9 @@ import LeanOracle.Transport
 /-!
 # In the place of lean-python-bridge
 
-lean-python-bridge asks a Python process for sums of matrices of integers. This module has the names,
-fields, defaults and types of its `PythonIntegration` and of `MathDefs.Matrix`, over the client of
-`LeanOracle.Transport`. A program changes its imports,
+lean-python-bridge asks a Python process for sums of matrices of integers. This module has the
+names, fields, defaults and types of its `PythonIntegration` and of `MathDefs.Matrix`, over the
+client of `LeanOracle.Transport`. A program changes its imports,
 
 ```
 import FFI.ZMQ                         -- before
@@ -17,9 +17,9 @@ import PythonIntegration
 import LeanOracle.Compat.Bridge        -- after
 ```
 
-and is answered by lean-python-bridge's server, by a worker of ours and by a broker alike. (The module
-`LeanOracle` does not import this one.) New programs should use `LeanOracle.Transport`, which carries
-any function.
+and is answered by lean-python-bridge's server, by a worker of ours and by a broker alike. (The
+module `LeanOracle` does not import this one.) New programs should use `LeanOracle.Transport`, which
+carries any function.
 
 ## What is better
 
@@ -32,9 +32,9 @@ any function.
 ## What is different
 
 * A server that cannot be reached is `ConnectionFailed`; for the reference it is `Timeout`.
-* `paranoidPirateRequest` does not send heartbeats itself: the broker and its workers do, which finds a
-  dead worker even while it is not asked. So its `HeartbeatConfig`, and `enableHeartbeat` and
-  `heartbeatInterval` of a `BridgeConfig`, have no effect.
+* `paranoidPirateRequest` does not send heartbeats itself: the broker and its workers do, which
+  finds a dead worker even while it is not asked. So its `HeartbeatConfig`, and `enableHeartbeat`
+  and `heartbeatInterval` of a `BridgeConfig`, have no effect.
 * The raw sockets of `FFI.ZMQ` are not there.
 -/
 
@@ -168,7 +168,8 @@ Returns the response, unless its status is `error`. -/
 def lazyPirateRequest (config : BridgeConfig) (jsonMsg : String) : IO (BridgeResult String) :=
   withServer config fun client => ask config client "request" jsonMsg
 
-/-- As `lazyPirateRequest`, in an envelope with a correlation id, which the response must have too. -/
+/-- As `lazyPirateRequest`, in an envelope with a correlation id, which the response must have too.
+-/
 def paranoidPirateRequest (config : BridgeConfig) (jsonMsg : String)
     (_heartbeat : HeartbeatConfig := {}) : IO (BridgeResult String) := do
   match Json.parse jsonMsg with
@@ -221,8 +222,8 @@ def callPythonMatrixSum (m : Matrix) (modelName modelVer : String)
     (config : BridgeConfig := defaultConfig) : IO (BridgeResult Float) := do
   return (← lazyPirateRequest config (request m modelName modelVer)) >>= floatSum
 
-/-- The sum of a matrix, exactly. Servers of lean-python-bridge add doubles: for them it is an error if
-something may have been rounded, which is when the absolute values add up to `2 ^ 53`. -/
+/-- The sum of a matrix, exactly. Servers of lean-python-bridge add doubles: for them it is an error
+if something may have been rounded, which is when the absolute values add up to `2 ^ 53`. -/
 def callPythonMatrixSumExact (m : Matrix) (modelName modelVer : String)
     (config : BridgeConfig := defaultConfig) : IO (BridgeResult Int) := do
   return (← lazyPirateRequest config (request m modelName modelVer)) >>= exactSum m

@@ -60,14 +60,17 @@ def main():
     parser.add_argument("--key", help="our secret key, a file of lean-oracle keygen")
     parser.add_argument("--server-key", help="the broker's public key, or a file that has it")
     parser.add_argument("--allow", help="a directory of the public keys of clients")
+    parser.add_argument("--rate", type=float, help="with --bind: requests a second that each client may make")
+    parser.add_argument("--plaintext", action="store_true", help="do without keys on other addresses than loopback")
     parser.add_argument("--heartbeat", type=float, default=1.0, help="seconds between heartbeats")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
     worker.heartbeat = args.heartbeat
     if args.bind:
-        worker.serve(args.bind, args.key, args.allow, ready=lambda e: print("clients", e, flush=True))
+        say = lambda e: print("clients", e, flush=True)
+        worker.serve(args.bind, args.key, args.allow, args.plaintext, ready=say, rate=args.rate)
     elif args.broker:
-        worker.run(args.broker, args.key, args.server_key)
+        worker.run(args.broker, args.key, args.server_key, args.plaintext)
     else:
         parser.error("nobody could reach the worker: give --broker or --bind")
 

@@ -1,0 +1,897 @@
+//! Merging Lean files: the worked examples, generated files, real files, bad input. What is claimed of a result
+//! is checked by the compiler, run here without our own code.
+
+mod native;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use lean_oracle::merge::{
+    Fatal, Lean, MergeRequest, MergeResponse, NormalizeRequest, RenameRequest, Scopes, Source,
+    TheoremToSorryRequest, check, extract_decls, merge, normalize, rename, theorem2sorry,
+};
+
+/// The compiler, with a cache of this test's own; `None`, with a word about it, if there is none here.
+fn lean(test: &str) -> Option<Lean> {
+    match Lean::discover(None) {
+        Ok(mut lean) => {
+            lean.cache = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("merge-cache"));
+            Some(lean)
+        }
+        Err(e) => {
+            native::skip(test, &e.to_string());
+            None
+        }
+    }
+}
+
+/// The program of [`lean`], to be run without it.
+fn program() -> PathBuf {
+    let on_path = Command::new("lean").arg("--version").output().is_ok_and(|o| o.status.success());
+    let home = || PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache/lean-env");
+    match std::env::var_os("LEAN_ORACLE_LEAN") {
+        Some(program) => program.into(),
+        None if on_path => "lean".into(),
+        None => std::env::var_os("LEAN_ENV_HOME").map_or_else(home, PathBuf::from).join("bin/lean"),
+    }
+}
+
+/// Compiles a text and returns its messages of this severity with their lines, from 1.
+fn messages(text: &str, severity: &str) -> Vec<(usize, String)> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("Result.lean");
+    std::fs::write(&file, text).unwrap();
+    let output = Command::new(program()).args(["--json", "-DmaxErrors=0"]).arg(&file).output().unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let parsed = lines.lines().filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok());
+    parsed
+        .filter(|m| m["severity"] == severity)
+        .map(|m| (m["pos"]["line"].as_u64().unwrap() as usize, m["data"].as_str().unwrap().to_string()))
+        .collect()
+}
+
+fn errors(text: &str) -> Vec<(usize, String)> {
+    messages(text, "error")
+}
+
+fn request(documents: &[&str]) -> MergeRequest {
+    let documents = documents.iter().map(|d| d.to_string()).collect();
+    MergeRequest { documents, timeout_seconds: 600.0, ..MergeRequest::default() }
+}
+
+fn merged(lean: &Lean, documents: &[&str]) -> MergeResponse {
+    merge(&request(documents), lean).unwrap_or_else(|e| panic!("{e}\n{}", documents.join("\n=====\n")))
+}
+
+fn data(name: &str) -> String {
+    std::fs::read_to_string(Path::new("tests/data/merge").join(name)).unwrap()
+}
+
+fn cli(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lean-oracle"))
+        .args(arguments)
+        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn source(content: &str) -> Source {
+    Source { content: content.into(), timeout_seconds: 600.0, ..Source::default() }
+}
+
+/// The final file of AXLE's documentation, from the command line without flags and in both ways to treat scopes.
+#[test]
+fn the_worked_example() {
+    let Some(lean) = lean("the_worked_example") else { return };
+    let expected = data("expected.lean");
+    let run = cli(&["merge", "tests/data/merge/File1.lean", "tests/data/merge/File2.lean"]);
+    assert_eq!(String::from_utf8(run.stdout).unwrap(), expected);
+    assert_eq!(run.status.code(), Some(0));
+    let metadata: serde_json::Value = serde_json::from_slice(&run.stderr).unwrap();
+    assert_eq!(metadata["lean_messages"]["errors"].as_array().unwrap().len(), 1);
+    assert!(metadata["timings"]["total_ms"].is_u64() && metadata["timings"]["parse_ms"].is_u64());
+    assert_eq!(metadata["tool_messages"]["errors"], serde_json::json!([]));
+    // Exactly one error, that of E.
+    let found = errors(&expected);
+    let line = expected.lines().position(|l| l.starts_with("theorem E")).unwrap() + 1;
+    assert_eq!(found.iter().map(|e| e.0).collect::<Vec<_>>(), [line], "{found:?}");
+    let strict = cli(&["merge", "--strict", "tests/data/merge/File1.lean", "tests/data/merge/File2.lean"]);
+    assert_eq!(strict.status.code(), Some(3));
+
+    // The same with the imports that AXLE's example has, which this environment replaces by none.
+    let (one, two) = (data("File1.lean"), data("File2.lean"));
+    let (one, two) = (format!("import Mathlib\n\n{one}"), format!("import Mathlib\n\n{two}"));
+    for scopes in [Scopes::Hoist, Scopes::Preserve] {
+        let request = MergeRequest { scopes, ignore_imports: true, ..request(&[&one, &two]) };
+        assert_eq!(merge(&request, &lean).unwrap().content + "\n", expected);
+    }
+}
+
+/// The second example of AXLE's documentation: of each theorem the version that is in order.
+#[test]
+fn good_versions_are_taken_across_files() {
+    let Some(lean) = lean("good_versions_are_taken_across_files") else { return };
+    let one = "theorem D : (1 = 1 ∧ 2 = 2) ∧ True := sorry\ntheorem B : 2 = 2 := rfl\n\
+               theorem A : 1 = 1 := sorry\ntheorem C : 1 = 1 ∧ 2 = 2 := ⟨A, B⟩";
+    let two = "theorem A : 1 = 1 := rfl\ntheorem C : 1 = 1 ∧ 2 = 2 := ⟨A, A⟩ -- incorrect\n\
+               theorem D : (1 = 1 ∧ 2 = 2) ∧ True := ⟨C, trivial⟩\ntheorem B : 2 = 2 := sorry";
+    for scopes in [Scopes::Hoist, Scopes::Preserve] {
+        let answer = merge(&MergeRequest { scopes, ..request(&[one, two]) }, &lean).unwrap();
+        let lines: BTreeSet<&str> = answer.content.lines().filter(|l| !l.is_empty()).collect();
+        let expected = BTreeSet::from([
+            "theorem A : 1 = 1 := rfl",
+            "theorem B : 2 = 2 := rfl",
+            "theorem C : 1 = 1 ∧ 2 = 2 := ⟨A, B⟩",
+            "theorem D : (1 = 1 ∧ 2 = 2) ∧ True := ⟨C, trivial⟩",
+        ]);
+        assert_eq!(lines, expected);
+        assert_eq!(messages(&answer.content, "error"), []);
+        assert_eq!(messages(&answer.content, "warning"), []);
+    }
+}
+
+#[test]
+fn reduction_and_alternatives_are_as_asked() {
+    let Some(lean) = lean("reduction_and_alternatives_are_as_asked") else { return };
+    let one = "def two := 2\ntheorem a : two = two := rfl";
+    let two = "def two := 2\ntheorem a : two = 1 + 1 := rfl";
+    let hoist = |use_def_eq| MergeRequest { scopes: Scopes::Hoist, use_def_eq, ..request(&[one, two]) };
+    assert_eq!(merge(&hoist(true), &lean).unwrap().content, "def two := 2\n\ntheorem a : two = two := rfl");
+    let apart = merge(&hoist(false), &lean).unwrap();
+    assert!(
+        apart.content.ends_with("theorem a : two = two := rfl\n\ntheorem a_1 : two = 1 + 1 := rfl"),
+        "{}",
+        apart.content
+    );
+    // Definitions must have the same value, whatever their type.
+    let other = merged(&lean, &["def two := 2", "def two := 3"]).content;
+    assert_eq!(other, "def two := 2\n\ndef two_1 := 3");
+    // Matchers do not show in the printed value; these two differ only there.
+    let f = |a: &str, b: &str| format!("def f : Bool → Nat\n  | {a} => 0\n  | {b} => 1");
+    let both = merged(&lean, &[&f("true", "false"), &f("false", "true")]).content;
+    assert!(both.contains("def f :") && both.contains("def f_1 :"), "{both}");
+    let t = |a: &str, b: &str| {
+        format!("theorem t (x : Bool) : (match x with | {a} => 0 | {b} => 1) < 2 := by cases x <;> decide")
+    };
+    let both = merged(&lean, &[&t("true", "false"), &t("false", "true")]).content;
+    assert!(both.contains("theorem t (") && both.contains("theorem t_1 ("), "{both}");
+    let once =
+        merged(&lean, &[&t("true", "false"), &t("true", "false").replace("by cases x <;> decide", "sorry")])
+            .content;
+    assert_eq!(once, t("true", "false"));
+    // The value of an opaque constant is not printed at all.
+    let both = merged(&lean, &["opaque o : Nat := 1", "opaque o : Nat := 2"]).content;
+    assert!(both.contains("opaque o :") && both.contains("opaque o_1 :"), "{both}");
+
+    let alternatives = MergeRequest {
+        include_alts_as_comments: true,
+        ..request(&[
+            "theorem a : 1 = 1 := rfl",
+            "theorem a : 1 = 1 := Eq.refl 1",
+            "theorem a : 1 = 1 := sorry",
+        ])
+    };
+    assert_eq!(
+        merge(&alternatives, &lean).unwrap().content,
+        "theorem a : 1 = 1 := rfl\n\n/-\n-- alternative\ntheorem a : 1 = 1 := Eq.refl 1\n-/\n\n\
+         /-\n-- unsuccessful attempt\ntheorem a : 1 = 1 := sorry\n-/"
+    );
+    // Variables of other names, universes, binders.
+    let same = ["theorem t (n : Nat) : n = n := rfl", "theorem t : ∀ m : Nat, m = m := fun _ => rfl"];
+    assert_eq!(merged(&lean, &same).content, same[0]);
+    let other = ["theorem t (n : Nat) : n = n := rfl", "theorem t {n : Nat} : n = n := rfl"];
+    assert!(merged(&lean, &other).content.contains("t_1"));
+}
+
+/// Scopes keep their meaning: what compiles apart compiles together, and says the same.
+#[test]
+fn scopes_are_preserved() {
+    let Some(lean) = lean("scopes_are_preserved") else { return };
+    let one = "\
+namespace A
+universe u
+variable {α : Type u} [Add α]
+/-- Twice. -/
+@[simp] def twice (x : α) : α := x + x
+notation \"⟪\" x \"⟫\" => twice x
+theorem twice_two : ⟪(2 : Nat)⟫ = 4 := rfl
+private def secret := 3
+theorem secret_eq : secret = 3 := rfl
+structure Point where
+  x : Nat
+  y : Nat := x
+deriving Repr, BEq
+section
+local notation \"zero\" => (0 : Nat)
+set_option linter.unusedVariables false in
+theorem zero_eq : zero = 0 := rfl
+end
+instance : Inhabited Point := ⟨⟨1, 2⟩⟩
+def point : Point := default
+end A
+open A in
+theorem uses : twice 1 = 2 := rfl
+";
+    let two = "\
+variable (n : Nat)
+namespace A
+private def secret := 4
+theorem secret_four : secret = 4 := rfl
+inductive Color | red | green (n : Nat)
+  deriving DecidableEq
+open Color in
+def Color.size : Color → Nat | red => 0 | green n => n
+mutual
+def even : Nat → Bool | 0 => true | n + 1 => odd n
+def odd : Nat → Bool | 0 => false | n + 1 => even n
+end
+@[simp] theorem size_red : Color.red.size = 0 := rfl
+theorem size_red' : Color.size .red + 1 = 1 := by simp
+macro \"close\" : tactic => `(tactic| rfl)
+theorem closed : 7 = 7 := by close
+class Default (α : Type) where
+  value : α
+instance : Default Nat := ⟨5⟩
+attribute [local simp] closed
+end A
+theorem n_eq : n = n := rfl
+example : A.even 2 = true := by decide
+";
+    let three = "\
+namespace A
+/-- Another type of the same name, its constructors, its functions. -/
+inductive Color | red | blue
+def Color.size (c : Color) : Nat := match c with | .red => 10 | .blue => 20
+open Color
+theorem sizes : red.size + size blue = 30 := rfl
+instance : Inhabited Color := ⟨red⟩
+def point : Nat := (default : Color).size
+end A
+";
+    let answer = merged(&lean, &[one, two, three]);
+    let text = &answer.content;
+    assert_eq!(errors(text), [], "{text}\n{:?}", answer.tool_messages);
+    assert_eq!(answer.tool_messages.errors, Vec::<String>::new());
+    let probes = "
+example : @A.twice Nat _ 2 = 4 := rfl
+example : A.point.y = 2 := rfl
+example : A.point_1 = 10 := rfl
+example : A.Color.size (.green 3) = 3 := rfl
+example : A.Color_1.size .blue = 20 := rfl
+example : A.Color_1.red.size + A.Color_1.blue.size = 30 := A.sizes
+example : A.Default.value = 5 := rfl
+example (n : Nat) : n = n := n_eq n
+example : (A.Point.mk 1 2 == A.Point.mk 1 2) = true := rfl
+#check A.secret_eq
+#check A.secret_four
+#check A.zero_eq
+#check A.size_red'
+#check A.closed
+#check uses
+#check A.twice_two
+";
+    let probed = format!("{text}\n{probes}");
+    assert_eq!(errors(&probed), [], "{probed}");
+    assert!(text.contains("/-- Twice. -/") && text.contains("/-- Another type"));
+    // Once more changes nothing.
+    assert_eq!(&merged(&lean, &[text]).content, text);
+    assert_eq!(&merged(&lean, &[text, one]).content, text);
+}
+
+/// A short name that would mean another file's declaration is written in full.
+#[test]
+fn names_are_qualified_where_they_would_change() {
+    let Some(lean) = lean("names_are_qualified_where_they_would_change") else { return };
+    let one = "namespace A\ndef value := 1\nend A\n";
+    let two = "def value := 2\nnamespace A\ntheorem two : value = 2 := rfl\nend A\n";
+    let answer = merged(&lean, &[one, two]);
+    assert_eq!(errors(&answer.content), [], "{}", answer.content);
+    assert_eq!(errors(&format!("{}\nexample : _root_.value = 2 := A.two", answer.content)), []);
+}
+
+/// Numbers from a seed; the same on every machine.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % n
+    }
+
+    fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// A fact of the generated world: a definition or a theorem with what it needs.
+struct Fact {
+    name: String,
+    /// Keyword to the end of the statement, with the name as `@`.
+    statement: String,
+    body: String,
+    needs: Vec<usize>,
+    theorem: bool,
+    namespace: Option<&'static str>,
+}
+
+/// A world of definitions and theorems about them, each needing earlier ones. No two statements are the same,
+/// reduced or not: every definition has its own number.
+fn world(random: &mut Random, size: usize) -> Vec<Fact> {
+    let mut facts: Vec<Fact> = Vec::new();
+    for i in 0..size {
+        let earlier = |random: &mut Random, theorem: bool, facts: &[Fact]| -> Vec<usize> {
+            let all: Vec<usize> = (0..facts.len()).filter(|&f| facts[f].theorem == theorem).collect();
+            let tries = if all.is_empty() { 0 } else { 2 };
+            let mut some: Vec<usize> = (0..tries).map(|_| all[random.below(all.len())]).collect();
+            some.sort_unstable();
+            some.dedup();
+            some
+        };
+        let namespace = [None, None, Some("N"), Some("M.K")][random.below(4)];
+        let full = |f: &Fact| match f.namespace {
+            Some(n) => format!("{n}.{}", f.name),
+            None => f.name.clone(),
+        };
+        let theorem = i > 3 && random.chance(65);
+        let about = if theorem || i > 2 { earlier(random, false, &facts) } else { vec![] };
+        if theorem {
+            let lemmas = earlier(random, true, &facts);
+            let sum = about.iter().map(|&d| format!("{} n", full(&facts[d]))).collect::<Vec<_>>().join(" + ");
+            let mut needs = about.clone();
+            needs.extend(&lemmas);
+            let proof = match lemmas.first() {
+                Some(&l) => format!("by\n  have := @{}\n  rfl", full(&facts[l])),
+                None => "rfl".into(),
+            };
+            let name = format!("t{i}");
+            let statement = format!("theorem @ (n : Nat) : {sum} + {i} = ({sum}) + {i}");
+            facts.push(Fact { name, statement, body: proof, needs, theorem, namespace });
+        } else {
+            let sum: String = about.iter().map(|&d| format!(" + {} n", full(&facts[d]))).collect();
+            let statement = "def @ (n : Nat) : Nat".to_string();
+            let (name, body) = (format!("d{i}"), format!("n * {}{sum}", i + 2));
+            facts.push(Fact { name, statement, body, needs: about, theorem, namespace });
+        }
+    }
+    facts
+}
+
+/// How a file has a fact.
+#[derive(Clone, Copy, PartialEq)]
+enum Version {
+    Good,
+    Sorry,
+    Wrong,
+}
+
+/// A file with a random part of the world, with everything that the part needs, in a random possible order.
+fn file(random: &mut Random, world: &[Fact], number: usize) -> (String, BTreeMap<usize, Version>) {
+    let mut part: BTreeSet<usize> = BTreeSet::new();
+    for _ in 0..world.len() / 2 {
+        let mut open = vec![random.below(world.len())];
+        while let Some(f) = open.pop() {
+            if part.insert(f) {
+                open.extend(&world[f].needs);
+            }
+        }
+    }
+    // Some theorems have another name here; what needs them says so.
+    let alias: BTreeMap<usize, String> = part
+        .iter()
+        .filter(|&&f| world[f].theorem && random.chance(20))
+        .map(|&f| (f, format!("{}_of{number}", world[f].name)))
+        .collect();
+    let mut left: Vec<usize> = part.iter().copied().collect();
+    let mut done: BTreeSet<usize> = BTreeSet::new();
+    let mut versions = BTreeMap::new();
+    // A name that every file gives another meaning.
+    let mut text = format!("def clash : Nat := {number}\ntheorem clash_eq : clash = {number} := rfl\n\n");
+    while !left.is_empty() {
+        let ready: Vec<usize> =
+            left.iter().copied().filter(|&f| world[f].needs.iter().all(|n| done.contains(n))).collect();
+        let f = ready[random.below(ready.len())];
+        left.retain(|&l| l != f);
+        done.insert(f);
+        let fact = &world[f];
+        let version = match random.below(10) {
+            0 | 1 if fact.theorem => Version::Sorry,
+            2 if fact.theorem => Version::Wrong,
+            _ => Version::Good,
+        };
+        versions.insert(f, version);
+        let name = alias.get(&f).unwrap_or(&fact.name);
+        let mut body = match version {
+            Version::Good => fact.body.clone(),
+            Version::Sorry => "sorry".into(),
+            Version::Wrong => "Nat.succ_ne_zero n".into(),
+        };
+        for (other, alias) in &alias {
+            let o = &world[*other];
+            let prefix = o.namespace.map(|n| format!("{n}.")).unwrap_or_default();
+            body = body.replace(&format!("@{prefix}{}\n", o.name), &format!("@{prefix}{alias}\n"));
+        }
+        let attribute = if version == Version::Good && fact.theorem && random.chance(10) {
+            "/-- A fact. -/ "
+        } else {
+            ""
+        };
+        let statement = format!("{attribute}{} :=", fact.statement.replace('@', name));
+        let separator = if body.starts_with("by") || body.len() < 20 { " " } else { "\n  " };
+        let declaration = format!("{statement}{separator}{body}\n");
+        match fact.namespace {
+            Some(n) => text += &format!("namespace {n}\n{declaration}end {n}\n\n"),
+            None => text += &format!("{declaration}\n"),
+        }
+    }
+    (text, versions)
+}
+
+/// Where each statement of the world stands in a text, by line from 1; comments left out.
+fn places(text: &str, world: &[Fact]) -> BTreeMap<usize, Vec<usize>> {
+    let mut out: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut comment = false;
+    for (i, line) in text.lines().enumerate() {
+        comment |= line == "/-";
+        if line == "-/" {
+            comment = false;
+        }
+        for (f, fact) in world.iter().enumerate().filter(|_| !comment) {
+            let (before, behind) = fact.statement.split_once('@').unwrap();
+            let Some(at) = line.find(before).map(|at| at + before.len()) else { continue };
+            let own = match fact.theorem {
+                true => line.contains(behind),
+                false => line[at..].starts_with(&format!("{} ", fact.name)),
+            };
+            if own {
+                out.entry(f).or_default().push(i + 1);
+            }
+        }
+    }
+    out
+}
+
+/// Generated files: the result has every statement once, and nothing that was in order is out of order.
+#[test]
+fn generated_files() {
+    let Some(lean) = lean("generated_files") else { return };
+    let cases = std::env::var("LEAN_ORACLE_MERGE_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(4);
+    for seed in 1..=cases {
+        let mut random = Random(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed));
+        let size = 14 + random.below(10);
+        let world = world(&mut random, size);
+        let files: Vec<(String, BTreeMap<usize, Version>)> =
+            (1..=2 + seed as usize % 2).map(|n| file(&mut random, &world, n)).collect();
+        let texts: Vec<&str> = files.iter().map(|f| f.0.as_str()).collect();
+        let answer = merged(&lean, &texts);
+        let text = &answer.content;
+        let context =
+            || format!("seed {seed}\n{}\n=> {text}\n{:?}", texts.join("\n=====\n"), answer.tool_messages);
+        let found = places(text, &world);
+        let broken: BTreeSet<usize> = errors(text).into_iter().map(|e| e.0).collect();
+        let unfinished: BTreeSet<usize> = messages(text, "warning")
+            .into_iter()
+            .filter(|w| w.1.starts_with("declaration uses"))
+            .map(|w| w.0)
+            .collect();
+        let mut explained = BTreeSet::new();
+        for (f, fact) in world.iter().enumerate() {
+            let versions: Vec<Version> = files.iter().filter_map(|x| x.1.get(&f).copied()).collect();
+            let expected = usize::from(!versions.is_empty());
+            let lines = found.get(&f).cloned().unwrap_or_default();
+            assert_eq!(lines.len(), expected, "{}: {}", fact.name, context());
+            let (Some(&line), false) = (lines.first(), versions.contains(&Version::Good)) else {
+                continue;
+            };
+            explained.extend(line..=line + 3);
+        }
+        let bad: Vec<_> = broken.union(&unfinished).filter(|l| !explained.contains(l)).collect();
+        assert!(bad.is_empty(), "lines {bad:?} are out of order: {}", context());
+        // Each file's clash is there, with its meaning.
+        for number in 1..=files.len() {
+            assert_eq!(text.matches(&format!(" = {number} := rfl")).count(), 1, "{}", context());
+        }
+        assert_eq!(answer.tool_messages.errors, Vec::<String>::new(), "{}", context());
+        // Once more, alone and with a part of it.
+        assert_eq!(&merged(&lean, &[text]).content, text, "{}", context());
+        // The other way round: the same statements, whatever their names and order.
+        let reversed: Vec<&str> = texts.iter().rev().copied().collect();
+        let other = merged(&lean, &reversed);
+        let counts =
+            |m: &BTreeMap<usize, Vec<usize>>| m.iter().map(|(f, l)| (*f, l.len())).collect::<Vec<_>>();
+        assert_eq!(counts(&places(&other.content, &world)), counts(&found), "{}", context());
+        assert_eq!(errors(&other.content).len(), errors(text).len(), "{}", context());
+    }
+}
+
+/// Proofs that use each other across files cannot all be kept; nothing is lost and the reader is told.
+#[test]
+fn circles_are_broken() {
+    let Some(lean) = lean("circles_are_broken") else { return };
+    let one =
+        "theorem a (n : Nat) : n + 0 = n := sorry\ntheorem b (n : Nat) : 0 + n = n := by have := a; simp";
+    let two =
+        "theorem b (n : Nat) : 0 + n = n := sorry\ntheorem a (n : Nat) : n + 0 = n := by have := b; rfl";
+    for documents in [[one, two], [two, one]] {
+        let answer = merged(&lean, &documents);
+        assert_eq!(errors(&answer.content), [], "{}", answer.content);
+        for statement in [": n + 0 = n :=", ": 0 + n = n :="] {
+            assert!(answer.content.contains(statement), "{}", answer.content);
+        }
+        assert!(
+            answer.tool_messages.warnings.iter().any(|w| w.contains("need each other")),
+            "{:?}",
+            answer.tool_messages
+        );
+    }
+}
+
+/// Lean stops after 100 errors unless told otherwise; what comes behind them must be found the same.
+#[test]
+fn many_errors_hide_nothing() {
+    let Some(lean) = lean("many_errors_hide_nothing") else { return };
+    let wrong: String = (0..150).map(|i| format!("theorem w{i} : {i} = {} := rfl\n", i + 1)).collect();
+    let text = format!("{wrong}theorem last : 5 = 5 := rfl\ndef value := 7\n");
+    let answer = merged(&lean, &[&text, "theorem last : 5 = 5 := sorry\ndef value := 7"]);
+    assert_eq!(answer.lean_messages.errors.len(), errors(&text).len());
+    assert_eq!(answer.content.matches("theorem w").count(), 150);
+    assert_eq!(answer.content.matches("theorem last : 5 = 5 := rfl").count(), 1);
+    assert_eq!((answer.content.matches("last").count(), answer.content.matches("value").count()), (1, 1));
+}
+
+#[test]
+fn what_does_not_parse_is_kept_as_a_comment() {
+    let Some(lean) = lean("what_does_not_parse_is_kept_as_a_comment") else { return };
+    let answer =
+        merged(&lean, &["theorem a : 1 = := rfl\ntheorem b : 1 = 1 := rfl\nthm c := 1", "def d := 1"]);
+    assert_eq!(errors(&answer.content), [], "{}", answer.content);
+    for kept in ["theorem a : 1 = := rfl", "theorem b : 1 = 1 := rfl", "thm c := 1", "def d := 1"] {
+        assert!(answer.content.contains(kept), "{}", answer.content);
+    }
+    assert_eq!(answer.tool_messages.errors.len(), 2, "{:?}", answer.tool_messages);
+    // If another file has a version that parses, the broken one is an attempt at it.
+    let answer = merged(&lean, &["theorem a : 1 = := rfl", "theorem a : 1 = 1 := rfl"]);
+    assert_eq!(answer.content, "theorem a : 1 = 1 := rfl");
+}
+
+#[test]
+fn bad_input_has_clear_messages() {
+    let Some(lean) = lean("bad_input_has_clear_messages") else { return };
+    let user = |documents: &[&str]| match merge(&request(documents), &lean) {
+        Err(Fatal::User(message)) => message,
+        other => panic!("{other:?}"),
+    };
+    assert!(user(&[]).contains("documents is empty"));
+    assert_eq!(
+        user(&["def a := 1", "def b := 1\n\n  /- never /- ends -/"]),
+        "document 2 is cut off: the comment at 3:2 does not end"
+    );
+    let large = "-- a line that says nothing\n".repeat(400_000);
+    assert!(large.len() > 10_000_000);
+    assert!(user(&[&large]).contains("at most 4194304 are read"));
+    assert!(
+        user(&["import No.Such.Module\ndef a := 1"]).contains("has an import that this Lean does not find")
+    );
+    assert!(matches!(
+        merge(
+            &MergeRequest { timeout_seconds: 0.05, ..request(&["def slow := 1\n#eval IO.sleep 60000"]) },
+            &lean
+        ),
+        Err(Fatal::Timeout)
+    ));
+    assert_eq!(Fatal::Timeout.body()["error_type"], "LeanTimeout");
+    // A file of comments, an empty one, line ends of Windows.
+    assert_eq!(merged(&lean, &["", "-- nothing\n"]).content, "");
+    let windows =
+        merged(&lean, &["theorem a : 1 = 1 := by\r\n  rfl\r\n", "theorem b : 2 = 2 := by\r\n  rfl\r\n"]);
+    assert_eq!(windows.content, "theorem a : 1 = 1 := by\n  rfl\n\ntheorem b : 2 = 2 := by\n  rfl");
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_string();
+    std::fs::write(path("latin"), b"-- \xe9\n").unwrap();
+    std::fs::write(path("good"), "def a := 1\n").unwrap();
+    for (files, says) in [
+        (vec![path("missing")], "cannot be read"),
+        (vec![path("good"), path("latin")], "is not UTF-8 (at byte 3)"),
+    ] {
+        let arguments: Vec<&str> = ["merge"].into_iter().chain(files.iter().map(String::as_str)).collect();
+        let run = cli(&arguments);
+        let error = String::from_utf8(run.stderr).unwrap();
+        assert!(run.status.code() == Some(1) && error.contains(says) && run.stdout.is_empty(), "{error}");
+    }
+    let exists = cli(&["merge", &path("good"), "-o", &path("good")]);
+    assert_eq!(exists.status.code(), Some(2));
+    assert_eq!(std::fs::read_to_string(path("good")).unwrap(), "def a := 1\n");
+    assert_eq!(cli(&["merge", &path("good"), "-f", "-o", &path("good")]).status.code(), Some(0));
+}
+
+/// A compiler that is killed, or that is none, is reported.
+#[cfg(unix)]
+#[test]
+fn a_dying_compiler_is_reported() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("lean");
+    std::fs::write(&program, "#!/bin/sh\n[ \"$1\" = --version ] && { echo fake; exit; }\nkill -9 $$\n")
+        .unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    let mut lean = Lean::at(program, BTreeMap::new()).unwrap();
+    lean.cache = None;
+    match merge(&request(&["def a := 1"]), &lean) {
+        Err(fatal @ Fatal::Resources(_)) => assert_eq!(fatal.body()["error_type"], "LeanResourceExceeded"),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(Lean::at("/no/such/lean".into(), BTreeMap::new()), Err(Fatal::User(_))));
+}
+
+/// The examples of AXLE's documentation.
+#[test]
+fn renaming() {
+    let Some(lean) = lean("renaming") else { return };
+    let renamed = |content: &str, pairs: &[(&str, &str)]| {
+        let declarations = pairs.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
+        rename(&RenameRequest { source: source(content), declarations }, &lean)
+    };
+    for (before, pairs, after) in [
+        (
+            "theorem original : 1 + 1 = 2 := by simp\nexample : 2 = 1 + 1 := original.symm",
+            vec![("original", "renamed")],
+            "theorem renamed : 1 + 1 = 2 := by simp\nexample : 2 = 1 + 1 := renamed.symm",
+        ),
+        (
+            "namespace ns\ntheorem original : 1 + 1 = 2 := by simp\nexample : 2 = 1 + 1 := original.symm\nend ns\n\n\
+             example : 2 = 1 + 1 := ns.original.symm",
+            vec![("ns.original", "ns.renamed")],
+            "namespace ns\ntheorem renamed : 1 + 1 = 2 := by simp\nexample : 2 = 1 + 1 := renamed.symm\nend ns\n\n\
+             example : 2 = 1 + 1 := ns.renamed.symm",
+        ),
+        (
+            "inductive enum\n| caseA\n| caseB\n\nexample : enum := enum.caseA",
+            vec![("enum", "caseEnum")],
+            "inductive caseEnum\n| caseA\n| caseB\n\nexample : caseEnum := caseEnum.caseA",
+        ),
+        (
+            "structure P where\n  a : Nat\ndef P.f (p : P) := p.a\nopen P in\nexample (p : P) : p.f = f p := rfl -- P\n\
+             example : P := { a := 1 }\nmacro \"m\" : term => `(P.f)",
+            vec![("P", "Q"), ("P.f", "Q.g")],
+            "structure Q where\n  a : Nat\ndef Q.g (p : Q) := p.a\nopen Q in\nexample (p : Q) : p.g = Q.g p := rfl -- P\n\
+             example : Q := { a := 1 }\nmacro \"m\" : term => `(Q.g)",
+        ),
+    ] {
+        let answer = renamed(before, &pairs).unwrap();
+        assert_eq!(answer.content, after);
+        assert_eq!(errors(&answer.content), []);
+        assert_eq!((answer.lean_messages.errors, answer.tool_messages.errors), (vec![], vec![]));
+    }
+    let refused = |pairs: &[(&str, &str)]| match renamed("theorem original : 1 = 1 := rfl\ndef x := 1", pairs)
+    {
+        Err(Fatal::User(m)) => m,
+        other => panic!("{other:?}"),
+    };
+    assert!(refused(&[("orignal", "y")]).contains("did you mean original?"));
+    assert!(refused(&[("original", "x")]).contains("is declared in the file already"));
+    assert!(refused(&[("original", "1 x")]).contains("is not a name"));
+}
+
+#[test]
+fn normalizing() {
+    let Some(lean) = lean("normalizing") else { return };
+    let normalized = |content: &str, list: &[&str]| {
+        let normalizations = (!list.is_empty()).then(|| list.iter().map(|s| s.to_string()).collect());
+        normalize(&NormalizeRequest { source: source(content), normalizations, failsafe: true }, &lean)
+            .unwrap()
+    };
+    let sections = "namespace MyNamespace\nnoncomputable section MySection\n\ntheorem foo : 1 = 1 := rfl\n\n\
+                    theorem bar : 1 = 1 := foo\n\nend MySection\nend MyNamespace\n";
+    let answer = normalized(sections, &[]);
+    let lines: Vec<&str> = answer.content.lines().filter(|l| !l.is_empty()).collect();
+    assert_eq!(
+        lines,
+        [
+            "noncomputable section",
+            "theorem MyNamespace.foo : 1 = 1 := rfl",
+            "theorem MyNamespace.bar : 1 = 1 := foo"
+        ]
+    );
+    assert_eq!(answer.normalize_stats["remove_sections"], 2);
+    assert_eq!(errors(&answer.content), []);
+    let expand =
+        "open Option\nexample (α : Type) (x : α) :\n    Option.getD (some x) x = x := by\n  simp [getD]\n";
+    assert_eq!(
+        normalized(expand, &["expand_decl_names"]).content,
+        "open Option\nexample (α : Type) (x : α) :\n    Option.getD (Option.some x) x = x := by\n  simp [Option.getD]\n"
+    );
+    assert_eq!(
+        normalized("open Nat\nopen Nat\nopen List\n", &["remove_duplicates"]).content,
+        "open Nat\nopen List\n"
+    );
+    assert_eq!(
+        normalized("open Nat in\ntheorem foo : succ 0 = 1 := rfl\n", &["split_open_in_commands"]).content,
+        "open Nat\ntheorem foo : succ 0 = 1 := rfl\n"
+    );
+    let documented = "/-! m -/\n\n/-- d -/\ndef a := 1\n";
+    assert_eq!(
+        normalized(documented, &["normalize_doc_comments", "normalize_module_comments"]).content,
+        "/- m -/\n\n/- d -/\ndef a := 1\n"
+    );
+    // Without its section the variable is everybody's; the file comes back as it was.
+    let leaks = "section\nvariable (x : Nat)\nlocal notation \"q\" => x\nend\ndef q := 1\n";
+    let answer = normalized(leaks, &["remove_sections"]);
+    assert_eq!(answer.content, leaks);
+    assert_eq!(answer.tool_messages.warnings.len(), 1);
+    let unknown = NormalizeRequest { normalizations: Some(vec!["x".into()]), ..NormalizeRequest::default() };
+    assert!(matches!(normalize(&unknown, &lean), Err(Fatal::User(_))));
+}
+
+#[test]
+fn proofs_become_sorry() {
+    let Some(lean) = lean("proofs_become_sorry") else { return };
+    let text = "theorem left_as_exercise : 1 = 1 := rfl\n\ntheorem the_tricky_one : 2 = 2 := rfl\n\n\
+                theorem by_cases : ∀ n : Nat, n = n\n  | 0 => rfl\n  | _ + 1 => rfl\n\n\
+                theorem with_let : let x := 1; x = 1 := rfl\n";
+    let run = |names: Option<Vec<String>>, indices: Option<Vec<i64>>| {
+        let request = TheoremToSorryRequest { source: source(text), names, indices };
+        theorem2sorry(&request, &lean).unwrap().content
+    };
+    let all = "theorem left_as_exercise : 1 = 1 := sorry\n\ntheorem the_tricky_one : 2 = 2 := sorry\n\n\
+               theorem by_cases : ∀ n : Nat, n = n := sorry\n\ntheorem with_let : let x := 1; x = 1 := sorry\n";
+    assert_eq!(run(None, None), all);
+    let first = run(Some(vec!["left_as_exercise".into(), "nobody".into()]), None);
+    assert_eq!(first, text.replacen("rfl", "sorry", 1));
+    assert_eq!(run(None, Some(vec![0, -1])).matches("sorry").count(), 2);
+    assert_eq!(errors(all), []);
+}
+
+#[test]
+fn declarations_are_extracted() {
+    let Some(lean) = lean("declarations_are_extracted") else { return };
+    let text = "namespace A\ndef foo : Nat := 1\nvariable (n : Nat)\ntheorem bar : foo = 1 := rfl\n\
+                instance : Inhabited Nat := ⟨foo⟩\ntheorem baz : n = n ∧ foo = 1 := ⟨rfl, bar⟩\n\
+                theorem open_end : foo = 2 := sorry\nend A\n";
+    let answer = extract_decls(&source(text), &lean).unwrap();
+    // The name that Lean gives to an instance of two library types ends with the name of the module.
+    let names: Vec<&str> = answer.documents.keys().map(String::as_str).collect();
+    let instance = names[3];
+    assert!(instance.starts_with("A.instInhabitedNat"), "{names:?}");
+    assert_eq!(names, ["A.bar", "A.baz", "A.foo", instance, "A.open_end"]);
+    for (name, d) in &answer.documents {
+        let probe = if name == instance { String::new() } else { format!("\n#check @{name}") };
+        assert_eq!(errors(&format!("{}{probe}", d.content)), [], "{name}");
+    }
+    let bar = &answer.documents["A.bar"];
+    assert_eq!(
+        (bar.kind.as_str(), bar.signature.as_str(), bar.r#type.as_str()),
+        ("theorem", "theorem bar : foo = 1", "A.foo = 1")
+    );
+    assert_eq!((bar.index, bar.line_pos, bar.end_line_pos, bar.is_sorry), (1, 4, 4, false));
+    assert_eq!(bar.local_type_dependencies, ["A.foo"]);
+    assert_eq!(bar.tokens, ["theorem", "bar", ":", "foo", "=", "1", ":=", "rfl"]);
+    assert_eq!(bar.external_syntactic_dependencies, ["rfl"]);
+    let baz = &answer.documents["A.baz"];
+    assert_eq!(baz.local_value_dependencies, ["A.bar"]);
+    assert!(baz.content.contains("variable (n : Nat)") && !baz.content.contains("open_end"));
+    assert!(answer.documents["A.open_end"].is_sorry);
+    assert_eq!(answer.documents["A.open_end"].declaration_messages.warnings.len(), 1);
+}
+
+#[test]
+fn checking() {
+    let Some(lean) = lean("checking") else { return };
+    let answer =
+        check(&source("theorem a : 1 = 1 := rfl\ntheorem b : 1 = 2 := sorry\n#eval 2 + 2"), &lean).unwrap();
+    assert!(answer.okay);
+    assert_eq!(answer.failed_declarations, ["b"]);
+    assert_eq!(answer.lean_messages.infos, ["-:3:0-3:5: info: 4"]);
+    let answer = check(&source("theorem c : 1 = 2 := rfl"), &lean).unwrap();
+    assert!(!answer.okay && answer.lean_messages.errors[0].starts_with("-:1:"), "{:?}", answer.lean_messages);
+    assert_eq!(answer.failed_declarations, ["c"]);
+}
+
+/// The text up to a place between two declarations, chosen at random from the later half.
+fn beginning<'a>(text: &'a str, random: &mut Random) -> &'a str {
+    let words =
+        ["theorem ", "def ", "structure ", "inductive ", "instance ", "example ", "@[", "/--", "private "];
+    let gaps: Vec<usize> = text
+        .match_indices('\n')
+        .map(|m| m.0 + 1)
+        .filter(|&at| words.iter().any(|w| text[at..].starts_with(w)))
+        // What stands above may belong to it.
+        .filter(|&at| !["-/\n", "]\n", "in\n"].iter().any(|w| text[..at].ends_with(w)))
+        .collect();
+    &text[..gaps[gaps.len() / 2 + random.below(gaps.len() - gaps.len() / 2)]]
+}
+
+/// Real files, cut into overlapping parts of which one has lost half of its proofs, come back whole: nothing is
+/// unfinished, and every declaration has the type that it had.
+fn real(files: &[&str]) {
+    let Some(mut lean) = lean("real files") else { return };
+    let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("merge-library");
+    for module in ["LeanOracle/Frac", "LeanOracle/Ball/Decimal"] {
+        let olean = library.join(format!("{module}.olean"));
+        let source = Path::new("lean").join(format!("{module}.lean"));
+        let newer = |a: &Path, b: &Path| {
+            Some(a.metadata().ok()?.modified().ok()? > b.metadata().ok()?.modified().ok()?)
+        };
+        if newer(&olean, &source) == Some(true) || !files.iter().any(|f| f.starts_with("lean/")) {
+            continue;
+        }
+        std::fs::create_dir_all(olean.parent().unwrap()).unwrap();
+        let built = olean.with_extension(format!("{}", std::process::id()));
+        let status = Command::new(program())
+            .current_dir("lean")
+            .env("LEAN_PATH", &library)
+            .arg("-o")
+            .arg(&built)
+            .arg(format!("{module}.lean"))
+            .status()
+            .unwrap();
+        assert!(status.success());
+        std::fs::rename(built, olean).unwrap();
+    }
+    // The compiler of the library's `Lean` and of this test's own runs.
+    lean = {
+        let cache = lean.cache;
+        let variables = BTreeMap::from([("LEAN_PATH".to_string(), library.display().to_string())]);
+        let mut lean = Lean::at(program(), variables).unwrap();
+        lean.cache = cache;
+        lean
+    };
+    for (i, name) in files.iter().enumerate() {
+        let text = std::fs::read_to_string(name).unwrap();
+        let mut random = Random(77 + i as u64);
+        let first = beginning(&text, &mut random);
+        let parts = extract_decls(&source(first), &lean).unwrap_or_else(|e| panic!("{name}: {e}")).documents;
+        let theorems: Vec<String> = parts
+            .iter()
+            .filter(|(_, d)| d.kind == "theorem" && random.chance(50))
+            .map(|(n, _)| n.clone())
+            .collect();
+        let lost =
+            TheoremToSorryRequest { source: source(&text), names: Some(theorems.clone()), indices: None };
+        let lost = theorem2sorry(&lost, &lean).unwrap();
+        assert_eq!(lost.tool_messages.errors, Vec::<String>::new(), "{name}");
+        let answer = merge(&request(&[&lost.content, first]), &lean).unwrap();
+        assert_eq!(answer.lean_messages.errors, Vec::<String>::new(), "{name}");
+        assert_eq!(answer.tool_messages.errors, Vec::<String>::new(), "{name}");
+        assert!(
+            !answer.lean_messages.warnings.iter().any(|w| w.contains("declaration uses")),
+            "{name}: {:?}",
+            answer.lean_messages.warnings
+        );
+        let types = |text: &str| -> BTreeMap<String, (String, u32)> {
+            let all = extract_decls(&source(text), &lean).unwrap().documents;
+            all.into_iter().map(|(n, d)| (n, (d.kind, d.type_hash))).collect()
+        };
+        assert_eq!(types(&answer.content), types(&text), "{name}");
+    }
+}
+
+#[test]
+fn real_files_small() {
+    real(&[
+        "tools/lean-env/smoke/lang.lean",
+        "tools/lean-env/smoke/tactics.lean",
+        "tools/lean-env/smoke/lemmas.lean",
+        "tools/lean-env/smoke/axioms.lean",
+    ]);
+}
+
+#[test]
+fn real_files_of_the_library() {
+    real(&["lean/LeanOracle/Ball/Text.lean", "lean/LeanOracle/Ball/Basic.lean"]);
+}
+
+/// The large ones; `cargo test --release --test merge -- --ignored`.
+#[test]
+#[ignore = "minutes"]
+fn real_files_large() {
+    real(&[
+        "lean/LeanOracle/Frac.lean",
+        "lean/LeanOracle/Ball/Decimal.lean",
+        "lean/LeanOracle/Matrix/Basic.lean",
+        "lean/LeanOracle/Certify/Tensor.lean",
+    ]);
+}

@@ -106,7 +106,7 @@ lean_lib LeanOracle where
 /-- The modules of the tests. -/
 lean_lib TestModules where
   roots := #[`Tests.Arithmetic, `Tests.Certify, `Tests.Harness, `Tests.Malformed, `Tests.Matrices,
-    `Tests.TorchLean, `Tests.Transport]
+    `Tests.Repl, `Tests.TorchLean, `Tests.Transport]
 
 /-- The run-time tests: `lake exe Tests`, `lake test`. -/
 @[test_driver]

@@ -83,9 +83,19 @@ typedef struct LeanOracleCancel LeanOracleCancel;
 typedef struct LeanOracleClient LeanOracleClient;
 
 /*
+ A pool of processes that check Lean code. Any thread may use it; see `lean_oracle_pool_new`.
+ */
+typedef struct LeanOraclePool LeanOraclePool;
+
+/*
  What a reply points to.
  */
 typedef struct LeanOracleReplyStorage LeanOracleReplyStorage;
+
+/*
+ A process of a pool for one conversation; see `lean_oracle_session_new`.
+ */
+typedef struct LeanOracleSession LeanOracleSession;
 
 /*
  Bytes owned by this library. Give it back with `lean_oracle_free`. A NUL follows the last byte.
@@ -522,6 +532,155 @@ int32_t lean_oracle_unary_f64(int32_t function,
 void lean_oracle_free(struct LeanOracleBuffer *buffer);
 
 /*
+ Starts a pool. `config` is JSON:
+
+ `{"engine": "auto", "dir": ".", "max_processes": ..., "max_uses": ..., "memory_limit": 12884901888,
+ "address_space_limit": ..., "cpu_limit_ms": ..., "max_wait_ms": 60000, "warm": {"import Lean": 1},
+ "warm_timeout_ms": 300000, "recycle_bytes": 6442450944, "max_answer": 1073741824}`
+
+ All of it may be left out (`{}`). The engine is `"auto"` (what there is in `dir`), `{"repl": ["lake",
+ "env", "repl"]}`, the community's REPL, or `{"lean": ["lean"]}`. Sizes are in bytes; a limit of 0 is
+ none. Processes are started when they are needed. They end with the pool and, however it ends, with
+ this process.
+
+ Returns 0 and a pool, or the code, NULL and, in `*error`, what `lean_oracle_call_json` would write for
+ it. After success `*error` is empty.
+
+ # Safety
+
+ `config` must point to `len` readable bytes, and `pool` and `error`, unless NULL, to writable memory.
+ What they held before is not freed.
+ */
+int32_t lean_oracle_pool_new(const uint8_t *config,
+                             size_t len,
+                             struct LeanOraclePool **pool,
+                             struct LeanOracleBuffer *error);
+
+/*
+ Checks snippets, as many at a time as the pool has processes, and writes what became of each, in the
+ order of the request, to `*out`. The request is JSON:
+
+ `{"snippets": [{"id": "a", "code": "#check 1"}], "timeout_ms": 30000, "max_wait_ms": 60000, "reuse": true,
+ "infotree": "tactics", "all_tactics": false, "root_goals": false, "imports": "as_written", "audit": false}`
+
+ Only the code is needed. The answer is `{"results": [...]}`, with `id`, `verdict`, `time`, `header_time`,
+ `response` (the REPL's) or `repl_error` or `failure`, `audit` and `diagnostics` for each snippet: see
+ docs/repl.md. A snippet that is wrong, or without an answer, is not an error of this function.
+
+ When `cancel` is set, or the pool is closed, the snippets that have no answer yet fail as cancelled.
+
+ Returns 0, or the code for a request that cannot be read, with what `lean_oracle_call_json` would write
+ for it; only with `out == NULL` is nothing written.
+
+ # Safety
+
+ `pool` must come from `lean_oracle_pool_new` and not be freed before this returns; `request` must point
+ to `len` readable bytes, `cancel`, unless NULL, to a flag that is not freed before this returns, and
+ `out`, unless NULL, to writable memory. What `*out` held before is not freed.
+ */
+int32_t lean_oracle_pool_check(const struct LeanOraclePool *pool,
+                               const uint8_t *request,
+                               size_t len,
+                               const struct LeanOracleCancel *cancel,
+                               struct LeanOracleBuffer *out);
+
+/*
+ What the pool is doing, as JSON: see `PoolStatus` in docs/repl.md. Returns 0 or the code; only with
+ `out == NULL` is nothing written.
+
+ # Safety
+
+ `pool` and `out` must be as for `lean_oracle_pool_check`.
+ */
+int32_t lean_oracle_pool_status(const struct LeanOraclePool *pool, struct LeanOracleBuffer *out);
+
+/*
+ Closes a pool: nothing new is begun, what is under way on other threads may go on for `drain_ms`, and
+ then all processes are killed, those of sessions too. What has not ended by then fails as cancelled.
+ Every later call is refused as cancelled (code 13). Closing twice, and NULL, are fine. The pool must
+ still be freed.
+
+ # Safety
+
+ `pool`, unless NULL, must be as for `lean_oracle_pool_check`.
+ */
+void lean_oracle_pool_close(const struct LeanOraclePool *pool,
+                            uint64_t drain_ms);
+
+/*
+ Closes a pool at once and frees it. NULL is fine.
+
+ # Safety
+
+ `pool`, unless NULL, must come from `lean_oracle_pool_new` and not be freed yet; no other thread may be
+ using it. Its sessions may be freed later.
+ */
+void lean_oracle_pool_free(struct LeanOraclePool *pool);
+
+/*
+ Takes a process of the pool for a conversation: commands that build on each other, tactic steps, pickles.
+ Only the community's REPL can do this. The request is `{"header": "import Lean"}`, with the options of
+ `lean_oracle_pool_check`; `timeout_ms` is for each request of the session. It waits until a process is
+ free, and nobody else gets this one before the session is closed, which ends it.
+
+ Returns 0 and a session, or a code, NULL and, in `*error`, either `{"failure": ..., "message": ...}` or
+ what `lean_oracle_call_json` would write. After success `*error` is empty.
+
+ # Safety
+
+ `pool`, `request`, `len` and `cancel` must be as for `lean_oracle_pool_check`, and `session` and
+ `error`, unless NULL, point to writable memory. What they held before is not freed.
+ */
+int32_t lean_oracle_session_new(const struct LeanOraclePool *pool,
+                                const uint8_t *request,
+                                size_t len,
+                                const struct LeanOracleCancel *cancel,
+                                struct LeanOracleSession **session,
+                                struct LeanOracleBuffer *error);
+
+/*
+ Sends one of the REPL's requests (docs/repl.md lists them) and writes its answer: `{"response": ...}` to
+ a command, `{"step": ...}` to a tactic, `{"repl_error": ...}` when the REPL refuses it, or `{"failure":
+ ..., "message": ...}` when there is none; the session is over then. A command without `env` runs on what
+ the header gives. Calls of several threads come one after the other.
+
+ When `cancel` is set the request fails as cancelled, and the session is over.
+
+ Returns 0, or the code for a request that cannot be read, with what `lean_oracle_call_json` would write
+ for it; only with `out == NULL` is nothing written.
+
+ # Safety
+
+ `session` must come from `lean_oracle_session_new` and not be freed before this returns; the others must
+ be as for `lean_oracle_pool_check`.
+ */
+int32_t lean_oracle_session_request(const struct LeanOracleSession *session,
+                                    const uint8_t *request,
+                                    size_t len,
+                                    const struct LeanOracleCancel *cancel,
+                                    struct LeanOracleBuffer *out);
+
+/*
+ Ends a session and its process. What is under way on another thread is waited for, as long as its
+ `timeout_ms` at most. Closing twice, and NULL, are fine. The session must still be freed.
+
+ # Safety
+
+ `session`, unless NULL, must be as for `lean_oracle_session_request`.
+ */
+void lean_oracle_session_close(const struct LeanOracleSession *session);
+
+/*
+ Ends a session and frees it. NULL is fine.
+
+ # Safety
+
+ `session`, unless NULL, must come from `lean_oracle_session_new` and not be freed yet; no other thread
+ may be using it.
+ */
+void lean_oracle_session_free(struct LeanOracleSession *session);
+
+/*
  Starts a client. `config` is JSON:
 
  `{"endpoint": "tcp://127.0.0.1:5555", "timeout_ms": 2500, "retries": 3, "backoff_ms": 100,
@@ -746,6 +905,155 @@ int32_t lean_oracle_payload_convert(struct LeanOracleText payload,
                                     size_t protobuf_from,
                                     struct LeanOracleText *chosen,
                                     struct LeanOracleBuffer *out);
+
+/*
+ Starts a pool. `config` is JSON:
+
+ `{"engine": "auto", "dir": ".", "max_processes": ..., "max_uses": ..., "memory_limit": 12884901888,
+ "address_space_limit": ..., "cpu_limit_ms": ..., "max_wait_ms": 60000, "warm": {"import Lean": 1},
+ "warm_timeout_ms": 300000, "recycle_bytes": 6442450944, "max_answer": 1073741824}`
+
+ All of it may be left out (`{}`). The engine is `"auto"` (what there is in `dir`), `{"repl": ["lake",
+ "env", "repl"]}`, the community's REPL, or `{"lean": ["lean"]}`. Sizes are in bytes; a limit of 0 is
+ none. Processes are started when they are needed. They end with the pool and, however it ends, with
+ this process.
+
+ Returns 0 and a pool, or the code, NULL and, in `*error`, what `lean_oracle_call_json` would write for
+ it. After success `*error` is empty.
+
+ # Safety
+
+ `config` must point to `len` readable bytes, and `pool` and `error`, unless NULL, to writable memory.
+ What they held before is not freed.
+ */
+int32_t lean_oracle_pool_new(const uint8_t *config,
+                             size_t len,
+                             struct LeanOraclePool **pool,
+                             struct LeanOracleBuffer *error);
+
+/*
+ Checks snippets, as many at a time as the pool has processes, and writes what became of each, in the
+ order of the request, to `*out`. The request is JSON:
+
+ `{"snippets": [{"id": "a", "code": "#check 1"}], "timeout_ms": 30000, "max_wait_ms": 60000, "reuse": true,
+ "infotree": "tactics", "all_tactics": false, "root_goals": false, "imports": "as_written", "audit": false}`
+
+ Only the code is needed. The answer is `{"results": [...]}`, with `id`, `verdict`, `time`, `header_time`,
+ `response` (the REPL's) or `repl_error` or `failure`, `audit` and `diagnostics` for each snippet: see
+ docs/repl.md. A snippet that is wrong, or without an answer, is not an error of this function.
+
+ When `cancel` is set, or the pool is closed, the snippets that have no answer yet fail as cancelled.
+
+ Returns 0, or the code for a request that cannot be read, with what `lean_oracle_call_json` would write
+ for it; only with `out == NULL` is nothing written.
+
+ # Safety
+
+ `pool` must come from `lean_oracle_pool_new` and not be freed before this returns; `request` must point
+ to `len` readable bytes, `cancel`, unless NULL, to a flag that is not freed before this returns, and
+ `out`, unless NULL, to writable memory. What `*out` held before is not freed.
+ */
+int32_t lean_oracle_pool_check(const struct LeanOraclePool *pool,
+                               const uint8_t *request,
+                               size_t len,
+                               const struct LeanOracleCancel *cancel,
+                               struct LeanOracleBuffer *out);
+
+/*
+ What the pool is doing, as JSON: see `PoolStatus` in docs/repl.md. Returns 0 or the code; only with
+ `out == NULL` is nothing written.
+
+ # Safety
+
+ `pool` and `out` must be as for `lean_oracle_pool_check`.
+ */
+int32_t lean_oracle_pool_status(const struct LeanOraclePool *pool, struct LeanOracleBuffer *out);
+
+/*
+ Closes a pool: nothing new is begun, what is under way on other threads may go on for `drain_ms`, and
+ then all processes are killed, those of sessions too. What has not ended by then fails as cancelled.
+ Every later call is refused as cancelled (code 13). Closing twice, and NULL, are fine. The pool must
+ still be freed.
+
+ # Safety
+
+ `pool`, unless NULL, must be as for `lean_oracle_pool_check`.
+ */
+void lean_oracle_pool_close(const struct LeanOraclePool *pool,
+                            uint64_t drain_ms);
+
+/*
+ Closes a pool at once and frees it. NULL is fine.
+
+ # Safety
+
+ `pool`, unless NULL, must come from `lean_oracle_pool_new` and not be freed yet; no other thread may be
+ using it. Its sessions may be freed later.
+ */
+void lean_oracle_pool_free(struct LeanOraclePool *pool);
+
+/*
+ Takes a process of the pool for a conversation: commands that build on each other, tactic steps, pickles.
+ Only the community's REPL can do this. The request is `{"header": "import Lean"}`, with the options of
+ `lean_oracle_pool_check`; `timeout_ms` is for each request of the session. It waits until a process is
+ free, and nobody else gets this one before the session is closed, which ends it.
+
+ Returns 0 and a session, or a code, NULL and, in `*error`, either `{"failure": ..., "message": ...}` or
+ what `lean_oracle_call_json` would write. After success `*error` is empty.
+
+ # Safety
+
+ `pool`, `request`, `len` and `cancel` must be as for `lean_oracle_pool_check`, and `session` and
+ `error`, unless NULL, point to writable memory. What they held before is not freed.
+ */
+int32_t lean_oracle_session_new(const struct LeanOraclePool *pool,
+                                const uint8_t *request,
+                                size_t len,
+                                const struct LeanOracleCancel *cancel,
+                                struct LeanOracleSession **session,
+                                struct LeanOracleBuffer *error);
+
+/*
+ Sends one of the REPL's requests (docs/repl.md lists them) and writes its answer: `{"response": ...}` to
+ a command, `{"step": ...}` to a tactic, `{"repl_error": ...}` when the REPL refuses it, or `{"failure":
+ ..., "message": ...}` when there is none; the session is over then. A command without `env` runs on what
+ the header gives. Calls of several threads come one after the other.
+
+ When `cancel` is set the request fails as cancelled, and the session is over.
+
+ Returns 0, or the code for a request that cannot be read, with what `lean_oracle_call_json` would write
+ for it; only with `out == NULL` is nothing written.
+
+ # Safety
+
+ `session` must come from `lean_oracle_session_new` and not be freed before this returns; the others must
+ be as for `lean_oracle_pool_check`.
+ */
+int32_t lean_oracle_session_request(const struct LeanOracleSession *session,
+                                    const uint8_t *request,
+                                    size_t len,
+                                    const struct LeanOracleCancel *cancel,
+                                    struct LeanOracleBuffer *out);
+
+/*
+ Ends a session and its process. What is under way on another thread is waited for, as long as its
+ `timeout_ms` at most. Closing twice, and NULL, are fine. The session must still be freed.
+
+ # Safety
+
+ `session`, unless NULL, must be as for `lean_oracle_session_request`.
+ */
+void lean_oracle_session_close(const struct LeanOracleSession *session);
+
+/*
+ Ends a session and frees it. NULL is fine.
+
+ # Safety
+
+ `session`, unless NULL, must come from `lean_oracle_session_new` and not be freed yet; no other thread
+ may be using it.
+ */
+void lean_oracle_session_free(struct LeanOracleSession *session);
 
 #ifdef __cplusplus
 }  // extern "C"

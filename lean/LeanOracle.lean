@@ -9,6 +9,7 @@ import LeanOracle.Expr
 import LeanOracle.Matrix
 import LeanOracle.Merge
 import LeanOracle.Questions
+import LeanOracle.Repl
 import LeanOracle.Transport
 
 /-!
@@ -101,6 +102,7 @@ and `lean/Examples/Balls.lean` draw conclusions from that. The theorems rest on 
 * `LeanOracle.Ball`: exact decimals and balls, with decided comparisons and proved arithmetic.
 * `LeanOracle.Merge`: several Lean files as one.
 * `LeanOracle.Matrix`: sums of matrices of numbers and of balls.
+* `LeanOracle.Repl`: checking Lean code, in a pool of Lean processes.
 * `LeanOracle.Transport`: clients of brokers and workers in other processes.
 * `LeanOracleFFI`: the raw bindings. Nothing else touches native code.
 * `LeanOracle.Compat.TorchLean`, which has to be imported by itself: the names of TorchLean's

@@ -234,4 +234,58 @@ def payloadConvert (payload : ByteArray) (source target : String)
   discard abiVersion
   Native.payloadConvert payload source target msgpackFrom protobufFrom
 
+/-! ### Checking Lean code -/
+
+private opaque PoolPointed : NonemptyType
+
+/-- A pool of processes that check Lean code. It is closed and freed when nothing refers to it any
+more. -/
+def Pool : Type := PoolPointed.type
+
+instance : Nonempty Pool := PoolPointed.property
+
+private opaque SessionPointed : NonemptyType
+
+/-- A process of a pool for one conversation. It is ended and freed when nothing refers to it any
+more. -/
+def Session : Type := SessionPointed.type
+
+instance : Nonempty Session := SessionPointed.property
+
+/-- `poolNew`, without the check. -/
+@[extern "lean_oracle_ffi_pool_new"]
+opaque Native.poolNew (config : @& String) : IO (Except String Pool)
+
+/-- A pool from a configuration in JSON, or a refusal in JSON. Throws when the native library cannot be
+used. -/
+def poolNew (config : String) : IO (Except String Pool) := do
+  discard abiVersion
+  Native.poolNew config
+
+/-- Checks snippets; request and answer are JSON. Setting the flag ends it. -/
+@[extern "lean_oracle_ffi_pool_check"]
+opaque poolCheck (pool : @& Pool) (request : @& String) (cancel : @& Option Cancel) : IO String
+
+/-- What a pool is doing, as JSON. -/
+@[extern "lean_oracle_ffi_pool_status"]
+opaque poolStatus (pool : @& Pool) : IO String
+
+/-- Closes a pool: what is under way may go on for so long. Any thread may do so, more than once. -/
+@[extern "lean_oracle_ffi_pool_close"]
+opaque poolClose (pool : @& Pool) (drainMs : UInt64) : IO Unit
+
+/-- Takes a process for a conversation; request and refusal are JSON. -/
+@[extern "lean_oracle_ffi_session_new"]
+opaque sessionNew (pool : @& Pool) (request : @& String) (cancel : @& Option Cancel) :
+    IO (Except String Session)
+
+/-- Sends a request of the REPL; it and the answer are JSON. -/
+@[extern "lean_oracle_ffi_session_request"]
+opaque sessionRequest (session : @& Session) (request : @& String) (cancel : @& Option Cancel) :
+    IO String
+
+/-- Ends a session and its process. Any thread may do so, more than once. -/
+@[extern "lean_oracle_ffi_session_close"]
+opaque sessionClose (session : @& Session) : IO Unit
+
 end LeanOracle.FFI

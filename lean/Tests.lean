@@ -8,6 +8,7 @@ import Tests.Certify
 import Tests.Harness
 import Tests.Malformed
 import Tests.Matrices
+import Tests.Repl
 import Tests.TorchLean
 import Tests.Transport
 
@@ -911,7 +912,8 @@ def groups : List (String × TestM Unit) :=
     ("expressions", expressionTests), ("questions", questionTests), ("batches", batchTests),
     ("jobs", jobTests), ("kinds", kindTests), ("torchlean", torchLeanTests),
     ("compat", TorchLean.compatTests), ("cache", cacheTests), ("certificates", certifyTests),
-    ("transport", Transport.transportTests), ("merge", mergeTests), ("panics", panicTests)]
+    ("transport", Transport.transportTests), ("merge", mergeTests), ("repl", Repl.replTests),
+    ("panics", panicTests)]
 
 end Tests
 

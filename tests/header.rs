@@ -11,6 +11,7 @@ fn the_committed_header_is_current() {
         .with_config(config)
         .with_src(format!("{root}/src/capi/mod.rs"))
         .with_src(format!("{root}/src/capi/transport.rs"))
+        .with_src(format!("{root}/src/capi/repl.rs"))
         .generate()
         .expect("src/capi is what cbindgen reads")
         .write(&mut made);

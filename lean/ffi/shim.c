@@ -95,6 +95,11 @@ static lean_external_class *cancel_class(void) {
 
 static LeanOracleCancel *flag_of(b_lean_obj_arg flag) { return (LeanOracleCancel *)lean_get_external_data(flag); }
 
+/* Option LeanOracle.FFI.Cancel */
+static LeanOracleCancel *flag_in(b_lean_obj_arg cancel) {
+  return lean_is_scalar(cancel) ? 0 : flag_of(lean_ctor_get(cancel, 0));
+}
+
 LEAN_EXPORT lean_obj_res lean_oracle_ffi_cancel_new(void) {
   if (!abi_matches()) return throw_abi();
   return lean_io_result_mk_ok(lean_alloc_external(cancel_class(), lean_oracle_cancel_new()));
@@ -333,8 +338,7 @@ LEAN_EXPORT lean_obj_res lean_oracle_ffi_client_call(b_lean_obj_arg client, b_le
       .once = flags & 1,
       .raw = flags >> 1 & 1,
   };
-  LeanOracleCancel *flag = lean_is_scalar(cancel) ? 0 : flag_of(lean_ctor_get(cancel, 0));
-  lean_oracle_client_call(client_of(client), request, count, &options, flag, replies);
+  lean_oracle_client_call(client_of(client), request, count, &options, flag_in(cancel), replies);
   lean_object *result = lean_alloc_array(count, count);
   for (size_t i = 0; i < count; i++) {
     lean_array_set_core(result, i, reply_of(&replies[i]));
@@ -358,4 +362,83 @@ LEAN_EXPORT lean_obj_res lean_oracle_ffi_payload_convert(b_lean_obj_arg payload,
   lean_ctor_set(pair, 1, bytes_of(1, out.ptr, out.len));
   lean_oracle_free(&out);
   return lean_io_result_mk_ok(except_ok(pair));
+}
+
+/* --- LeanOracle.FFI.Pool and Session: external objects around a LeanOraclePool and a LeanOracleSession */
+
+static void finalize_pool(void *pool) { lean_oracle_pool_free((LeanOraclePool *)pool); }
+
+static void finalize_session(void *session) { lean_oracle_session_free((LeanOracleSession *)session); }
+
+static lean_external_class *pool_class(void) {
+  static lean_external_class *registered;
+  return class_in(&registered, finalize_pool);
+}
+
+static lean_external_class *session_class(void) {
+  static lean_external_class *registered;
+  return class_in(&registered, finalize_session);
+}
+
+static LeanOraclePool *pool_of(b_lean_obj_arg pool) { return (LeanOraclePool *)lean_get_external_data(pool); }
+
+static LeanOracleSession *session_of(b_lean_obj_arg session) {
+  return (LeanOracleSession *)lean_get_external_data(session);
+}
+
+LEAN_EXPORT lean_obj_res lean_oracle_ffi_pool_new(b_lean_obj_arg config) {
+  if (!abi_matches()) return throw_abi();
+  LeanOracleText text = text_of(config);
+  LeanOraclePool *pool = 0;
+  LeanOracleBuffer failure = {0};
+  if (lean_oracle_pool_new(text.ptr, text.len, &pool, &failure) != 0) return refuse_in(&failure);
+  return lean_io_result_mk_ok(except_ok(lean_alloc_external(pool_class(), pool)));
+}
+
+LEAN_EXPORT lean_obj_res lean_oracle_ffi_pool_check(b_lean_obj_arg pool, b_lean_obj_arg request,
+                                                    b_lean_obj_arg cancel) {
+  if (!abi_matches()) return throw_abi();
+  LeanOracleText text = text_of(request);
+  LeanOracleBuffer out = {0};
+  lean_oracle_pool_check(pool_of(pool), text.ptr, text.len, flag_in(cancel), &out);
+  return answer_in(&out);
+}
+
+LEAN_EXPORT lean_obj_res lean_oracle_ffi_pool_status(b_lean_obj_arg pool) {
+  if (!abi_matches()) return throw_abi();
+  LeanOracleBuffer out = {0};
+  lean_oracle_pool_status(pool_of(pool), &out);
+  return answer_in(&out);
+}
+
+LEAN_EXPORT lean_obj_res lean_oracle_ffi_pool_close(b_lean_obj_arg pool, uint64_t drain_ms) {
+  if (!abi_matches()) return throw_abi();
+  lean_oracle_pool_close(pool_of(pool), drain_ms);
+  return lean_io_result_mk_ok(lean_box(0));
+}
+
+LEAN_EXPORT lean_obj_res lean_oracle_ffi_session_new(b_lean_obj_arg pool, b_lean_obj_arg request,
+                                                     b_lean_obj_arg cancel) {
+  if (!abi_matches()) return throw_abi();
+  LeanOracleText text = text_of(request);
+  LeanOracleSession *session = 0;
+  LeanOracleBuffer failure = {0};
+  if (lean_oracle_session_new(pool_of(pool), text.ptr, text.len, flag_in(cancel), &session, &failure) != 0)
+    return refuse_in(&failure);
+  return lean_io_result_mk_ok(except_ok(lean_alloc_external(session_class(), session)));
+}
+
+LEAN_EXPORT lean_obj_res lean_oracle_ffi_session_request(b_lean_obj_arg session, b_lean_obj_arg request,
+                                                         b_lean_obj_arg cancel) {
+  if (!abi_matches()) return throw_abi();
+  LeanOracleText text = text_of(request);
+  LeanOracleBuffer out = {0};
+  lean_oracle_session_request(session_of(session), text.ptr, text.len, flag_in(cancel), &out);
+  return answer_in(&out);
+}
+
+LEAN_EXPORT lean_obj_res lean_oracle_ffi_session_close(b_lean_obj_arg session) {
+  if (!abi_matches()) return throw_abi();
+  lean_oracle_session_close(session_of(session));
+  return lean_io_result_mk_ok(lean_box(0));
 }

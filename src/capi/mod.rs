@@ -7,8 +7,10 @@
 
 #![allow(unsafe_code)]
 
+mod repl;
 mod transport;
 
+pub use repl::*;
 pub use transport::*;
 
 use std::sync::Arc;

@@ -177,7 +177,7 @@ pub unsafe extern "C" fn lean_oracle_client_new(
     code
 }
 
-fn drop_buffer(mut buffer: LeanOracleBuffer) {
+pub(super) fn drop_buffer(mut buffer: LeanOracleBuffer) {
     // SAFETY: it was made by this library and is not used any more.
     unsafe { super::lean_oracle_free(&mut buffer) };
 }
@@ -380,7 +380,7 @@ pub unsafe extern "C" fn lean_oracle_payload_convert(
 /// # Safety
 ///
 /// `out`, unless NULL, must point to writable memory.
-unsafe fn give(result: Result<Vec<u8>>, out: *mut LeanOracleBuffer) -> i32 {
+pub(super) unsafe fn give(result: Result<Vec<u8>>, out: *mut LeanOracleBuffer) -> i32 {
     if out.is_null() {
         return Code::BadRequest.number();
     }

@@ -21,6 +21,7 @@ mod community;
 mod config;
 mod engine;
 pub mod header;
+mod json;
 mod lean;
 mod monitor;
 mod pool;
@@ -37,5 +38,6 @@ pub use config::{
     Snippet,
 };
 pub use engine::detect_engine;
+pub use json::{read_request, read_session};
 pub use pool::Pool;
 pub use session::Session;

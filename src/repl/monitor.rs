@@ -69,6 +69,8 @@ pub(crate) struct Limits {
 pub(crate) struct Monitor {
     mark: String,
     watched: Arc<Mutex<HashMap<String, Arc<Usage>>>>,
+    /// Processes that were killed and may not have been waited for yet.
+    dying: Mutex<Vec<u32>>,
     wake: Mutex<Sender<String>>,
     /// A directory for files of the pool; it goes with the pool.
     pub directory: PathBuf,
@@ -115,6 +117,7 @@ impl Monitor {
         let monitor = Arc::new(Monitor {
             mark: mark.clone(),
             watched: watched.clone(),
+            dying: Mutex::default(),
             wake: Mutex::new(wake),
             directory,
         });
@@ -165,7 +168,25 @@ impl Monitor {
     pub fn ended(&self, usage: &Usage) {
         usage.resident.store(0, Relaxed);
         locked(&self.watched).remove(&usage.uuid);
+        let mut dying = locked(&self.dying);
+        dying.retain(|pid| is_child(*pid));
+        dying.push(usage.leader);
+        drop(dying);
         let _ = locked(&self.wake).send(usage.uuid.clone());
+    }
+
+    /// Waits until the processes that were killed are gone: the runtime waits for them, and would leave them
+    /// behind as zombies if it ended before.
+    pub async fn buried(&self, limit: Duration) {
+        let end = Instant::now() + limit;
+        let gone = || {
+            let mut dying = locked(&self.dying);
+            dying.retain(|pid| is_child(*pid));
+            dying.is_empty()
+        };
+        while !gone() && Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// Resident memory of all, in bytes.
@@ -230,6 +251,13 @@ fn sample(watched: &Mutex<HashMap<String, Arc<Usage>>>, limits: Limits, since: D
             }
         }
     }
+}
+
+/// Whether this program still has a child of this number, alive or not; never where there is no /proc.
+fn is_child(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    let parent = stat.ok().and_then(|stat| stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok());
+    parent == Some(std::process::id())
 }
 
 fn processes() -> impl Iterator<Item = u32> {

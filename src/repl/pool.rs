@@ -756,5 +756,6 @@ impl Pool {
         let _ = tokio::time::timeout(limit, active.wait_for(|active| *active == 0)).await;
         inner.close();
         let _ = tokio::time::timeout(Duration::from_secs(5), active.wait_for(|active| *active == 0)).await;
+        inner.setup.monitor.buried(Duration::from_secs(5)).await;
     }
 }

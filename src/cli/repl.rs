@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use lean_oracle::repl::{
-    Audit, CheckOptions, EngineConfig, Failure, Outcome, Pool, PoolConfig, Reply, Severity, Snippet,
-    detect_engine,
+    Audit, CheckOptions, EngineConfig, Failure, Outcome, Pool, PoolConfig, Reply, Snippet, detect_engine,
 };
 use lean_oracle::{Code, Error};
 use serde_json::json;
@@ -111,12 +110,7 @@ fn readable(outcome: &Outcome) -> String {
     match &outcome.result {
         Ok(Reply::Response(response)) => {
             for m in &response.messages {
-                let severity = match m.severity {
-                    Severity::Error => "error",
-                    Severity::Warning => "warning",
-                    Severity::Info => "info",
-                    Severity::Trace => "trace",
-                };
+                let severity = m.severity;
                 lines.push(format!("{}:{}:{}: {severity}: {}", outcome.id, m.pos.line, m.pos.column, m.data));
             }
             for sorry in response.sorries.iter().filter(|sorry| !sorry.goal.is_empty()) {

@@ -27,6 +27,18 @@ pub enum Severity {
     Error,
 }
 
+impl std::fmt::Display for Severity {
+    /// The word that Lean prints.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Severity::Trace => "trace",
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        })
+    }
+}
+
 /// What Lean says about a place of the text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {

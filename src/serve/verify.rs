@@ -246,12 +246,7 @@ impl Line {
         match &self.response {
             Some(Reply::Response(response)) => {
                 for m in &response.messages {
-                    let severity = match m.severity {
-                        Severity::Error => "error",
-                        Severity::Warning => "warning",
-                        Severity::Info => "info",
-                        Severity::Trace => "trace",
-                    };
+                    let severity = m.severity;
                     if everything || m.severity == Severity::Error {
                         let (line, column) = (m.pos.line, m.pos.column);
                         texts.push(format!("{id}:{line}:{column}: {severity}: {}", m.data));

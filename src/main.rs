@@ -6,6 +6,8 @@ mod merge;
 mod mlp;
 #[path = "cli/plot/mod.rs"]
 mod plot;
+#[path = "cli/pool.rs"]
+mod pool;
 #[path = "cli/question.rs"]
 mod question;
 #[path = "cli/queue.rs"]

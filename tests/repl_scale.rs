@@ -2,49 +2,16 @@
 
 #![cfg(target_os = "linux")]
 
+#[path = "peers/engines.rs"]
+mod engines;
 #[path = "peers/stand_in.rs"]
 mod stand_in;
 
 use std::time::{Duration, Instant};
 
+use engines::{LONG, alive, named, until};
 use futures_util::StreamExt;
-use lean_oracle::repl::{CheckOptions, EngineConfig, Pool, PoolConfig, Snippet};
-use stand_in::stand_in;
-
-/// The time that no wait in these tests needs, on however slow a machine.
-const LONG: Duration = Duration::from_secs(120);
-
-/// Processes that have a mark of a pool of this test's process or of the given one in their environment.
-/// (The parent is no help: orphans have another.)
-fn marked(needle: &str) -> Vec<u32> {
-    let processes = std::fs::read_dir("/proc").expect("Linux").flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let has = |pid: &u32| {
-        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        let mut variables = environment.split(|b| *b == 0);
-        variables.any(|variable| variable == needle.as_bytes())
-    };
-    pids.filter(has).collect()
-}
-
-/// An engine whose processes, and what comes from them, can be told from those of other tests.
-fn named(name: &str) -> EngineConfig {
-    let mark = format!("STAND_IN_OF={name}-{}", std::process::id());
-    let argv = vec!["env".into(), mark, stand_in().display().to_string()];
-    EngineConfig::Repl { argv, dir: std::env::temp_dir() }
-}
-
-fn alive(name: &str) -> Vec<u32> {
-    marked(&format!("STAND_IN_OF={name}-{}", std::process::id()))
-}
-
-async fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !condition() {
-        assert!(begin.elapsed() < LONG, "{what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
+use lean_oracle::repl::{CheckOptions, Pool, PoolConfig, Snippet};
 
 /// Children of this process that have ended and were not waited for.
 fn dead_children() -> usize {

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use lean_oracle::repl::{EngineConfig, PoolConfig, detect_engine};
 use lean_oracle::serve::queue::{Queue, QueueConfig, Worker, WorkerConfig};
 use lean_oracle::{Code, Error, Result};
+
+use crate::pool::{EngineArgs, ended, runtime};
 
 /// The queue of `serve`, `verify` and `verify-worker`.
 #[derive(Args)]
@@ -70,40 +71,6 @@ impl QueueArgs {
     }
 }
 
-/// The processes of `verify` and `verify-worker`.
-#[derive(Args)]
-pub struct EngineArgs {
-    /// The Lean project whose modules snippets import.
-    #[arg(long, default_value = ".", value_name = "DIR")]
-    project: PathBuf,
-    /// The command of the REPL, e.g. "lake env repl"; by default it is searched for.
-    #[arg(long, value_name = "COMMAND", conflicts_with = "lean")]
-    repl: Option<String>,
-    /// Use `lean` itself; the command, e.g. "lake env lean".
-    #[arg(long, value_name = "COMMAND")]
-    lean: Option<String>,
-    /// Memory that one process may have resident, in megabytes.
-    #[arg(long, value_name = "MB", default_value_t = 12 << 10, value_parser = clap::value_parser!(u64).range(1..1 << 32))]
-    memory_mb: u64,
-}
-
-impl EngineArgs {
-    /// The pool with this many processes, else as many as the pool takes by itself.
-    pub fn pool(&self, processes: Option<usize>) -> Result<PoolConfig> {
-        let words = |command: &str| command.split_whitespace().map(String::from).collect();
-        let dir = self.project.clone();
-        let engine = match (&self.repl, &self.lean) {
-            (Some(command), _) => EngineConfig::Repl { argv: words(command), dir },
-            (_, Some(command)) => EngineConfig::Lean { argv: words(command), dir },
-            _ => detect_engine(&dir)?,
-        };
-        let mut config = PoolConfig::new(engine);
-        config.max_processes = processes.unwrap_or(config.max_processes);
-        config.memory_limit = Some(self.memory_mb << 20);
-        Ok(config)
-    }
-}
-
 #[derive(Args)]
 pub struct WorkerArgs {
     #[command(flatten)]
@@ -148,7 +115,7 @@ pub fn worker(args: &WorkerArgs) -> Result<String> {
     }
     let pool = args.engine.pool(args.processes.map(usize::from))?;
     runtime.block_on(async {
-        let stop = ended()?;
+        let stop = ended(130)?;
         let processes = pool.max_processes;
         let config = WorkerConfig { queue, pool, drain: Duration::from_secs(args.drain) };
         let worker = Worker::start(config).await?;
@@ -163,32 +130,5 @@ pub fn worker(args: &WorkerArgs) -> Result<String> {
         );
         worker.run(stop).await?;
         Ok("closed".into())
-    })
-}
-
-/// The threads of a program that waits for others.
-pub fn runtime() -> Result<tokio::runtime::Runtime> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|e| Error::new(Code::Internal, format!("no threads: {e}")))
-}
-
-/// Over at the first SIGTERM or SIGINT; a second one ends the process at once.
-pub fn ended() -> Result<impl Future<Output = ()> + Send + 'static> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let failed = |e: std::io::Error| Error::new(Code::Internal, format!("no signals: {e}"));
-    let mut term = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
-    Ok(async move {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-        }
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-            }
-            std::process::exit(130);
-        });
     })
 }

@@ -5,25 +5,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use lean_oracle::repl::{
-    Audit, CheckOptions, EngineConfig, Failure, Outcome, Pool, PoolConfig, Reply, Snippet, detect_engine,
-};
+use lean_oracle::repl::{Audit, CheckOptions, Failure, Outcome, Pool, Reply, Snippet};
 use lean_oracle::{Code, Error};
 use serde_json::json;
+
+use crate::pool::EngineArgs;
 
 #[derive(Args)]
 pub struct ReplArgs {
     /// Files to check; without any, texts are read from standard input, each ended by a blank line.
     files: Vec<PathBuf>,
-    /// The Lean project in which the code is checked.
-    #[arg(long, default_value = ".", value_name = "DIR")]
-    project: PathBuf,
-    /// The command of the REPL, e.g. "lake env repl"; by default it is searched for.
-    #[arg(long, value_name = "COMMAND", conflicts_with = "lean")]
-    repl: Option<String>,
-    /// Use `lean` itself; the command, e.g. "lake env lean".
-    #[arg(long, value_name = "COMMAND")]
-    lean: Option<String>,
+    #[command(flatten)]
+    engine: EngineArgs,
     /// Seconds for the header and for the body.
     #[arg(long, default_value_t = 60.0)]
     timeout: f64,
@@ -37,12 +30,7 @@ pub struct ReplArgs {
 
 /// Reads, checks and prints until the input ends; says whether all texts were valid.
 pub fn run(args: &ReplArgs) -> Result<bool, Error> {
-    let words = |command: &str| command.split_whitespace().map(String::from).collect();
-    let engine = match (&args.repl, &args.lean) {
-        (Some(command), _) => EngineConfig::Repl { argv: words(command), dir: args.project.clone() },
-        (_, Some(command)) => EngineConfig::Lean { argv: words(command), dir: args.project.clone() },
-        _ => detect_engine(&args.project)?,
-    };
+    let config = args.engine.pool(Some(1))?;
     let timeout = Duration::try_from_secs_f64(args.timeout).map_err(|e| {
         Error::new(Code::BadRequest, format!("--timeout {}: {e}", args.timeout)).at("timeout")
     })?;
@@ -50,7 +38,7 @@ pub fn run(args: &ReplArgs) -> Result<bool, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::new(Code::Internal, format!("no runtime: {e}")))?;
     runtime.block_on(async {
-        let pool = Pool::start(PoolConfig { max_processes: 1, ..PoolConfig::new(engine) }).await?;
+        let pool = Pool::start(config).await?;
         let mut all = true;
         let mut check = async |id: String, code: String| {
             let outcome = pool.check(Snippet { id, code }, &options).await;

@@ -15,8 +15,9 @@ use lean_oracle::repl::{EngineConfig, Pool, PoolConfig, detect_engine};
 use lean_oracle::serve::queue::Queue;
 use lean_oracle::serve::{CallerLimits, Config, Keys, Listening, Server, Thresholds, auth, engine_digest};
 use lean_oracle::{Code, Error, Result};
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
+
+use crate::pool::{ended, runtime};
 
 const PREFIXES: [&str; 2] = ["LEAN_SERVER_", "LEANSERVER_"];
 
@@ -216,8 +217,7 @@ pub fn serve(args: &ServeArgs) -> Result<String> {
         return hash_key();
     }
     let _log = start_log(args)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| Error::new(Code::Internal, format!("no threads: {e}")))?;
+    let runtime = runtime()?;
     let result = runtime.block_on(run(args));
     // What nobody waits for must not hold the end up.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -257,25 +257,7 @@ async fn listen(listening: Listening, engine: &str) -> Result<()> {
     let address = listening.address()?;
     tracing::info!(%address, engine, "listening");
     println!("listening at http://{address}");
-    listening.run(ended()?).await
-}
-
-/// Over at the first SIGTERM or SIGINT. The second ends the process.
-fn ended() -> Result<impl Future<Output = ()> + Send + 'static> {
-    let failed = |e: std::io::Error| Error::new(Code::Internal, format!("no signals: {e}"));
-    let mut term = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
-    Ok(async move {
-        let next = async |term: &mut tokio::signal::unix::Signal, int: &mut tokio::signal::unix::Signal| {
-            let (a, b) = (std::pin::pin!(term.recv()), std::pin::pin!(int.recv()));
-            futures_util::future::select(a, b).await;
-        };
-        next(&mut term, &mut int).await;
-        tokio::spawn(async move {
-            next(&mut term, &mut int).await;
-            std::process::exit(1);
-        });
-    })
+    listening.run(ended(1)?).await
 }
 
 fn config(args: &ServeArgs) -> Result<Config> {

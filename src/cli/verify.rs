@@ -14,7 +14,8 @@ use lean_oracle::serve::queue::Queue;
 use lean_oracle::serve::verify::{self, Checker, Fields, Options, Output, Server, Source, Summary};
 use lean_oracle::{Code, Error, Result};
 
-use crate::queue::{EngineArgs, QueueArgs, ended, runtime};
+use crate::pool::{EngineArgs, ended, runtime};
+use crate::queue::QueueArgs;
 
 #[derive(Args)]
 #[command(
@@ -113,7 +114,7 @@ fn run(args: &VerifyArgs) -> Result<Summary> {
     let runtime = runtime()?;
     let begun = Instant::now();
     let summary = runtime.block_on(async {
-        let stop = ended()?;
+        let stop = ended(130)?;
         let (checker, local, jobs) = checker(args).await?;
         options.jobs = jobs;
         let bar = bar(todo);

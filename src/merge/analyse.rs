@@ -11,11 +11,11 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::Fatal;
 use super::canonical::checked_type;
 use super::lean::{Lean, Message, Severity};
 use super::source::{Lines, Token, components, tokens, unterminated};
 use super::split::{self, Command, Kind, Split, head, outermost};
+use super::{Fatal, Source};
 
 /// A place that refers to a constant, or declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,6 +123,14 @@ pub struct Options {
     pub types: bool,
     /// When to give up.
     pub until: Instant,
+}
+
+impl Options {
+    /// Only what every analysis has, for this source.
+    pub fn of(source: &Source, until: Instant) -> Options {
+        let ignore_imports = source.ignore_imports;
+        Options { ignore_imports, signatures: false, reduce: false, types: false, until }
+    }
 }
 
 /// The largest text that is read, in bytes.

@@ -32,13 +32,7 @@ pub struct CheckResponse {
 /// As [`super::merge()`].
 pub fn check(source: &Source, lean: &Lean) -> Result<CheckResponse, Fatal> {
     let (start, until, lean) = (Instant::now(), until(source.timeout_seconds), &lean.counting());
-    let options = Options {
-        ignore_imports: source.ignore_imports,
-        signatures: false,
-        reduce: false,
-        types: false,
-        until,
-    };
+    let options = Options::of(source, until);
     let document = analyse(lean, &source.content, "content", options)?;
     let mut tool_messages = Messages::default();
     let mut failed_declarations = Vec::new();

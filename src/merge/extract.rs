@@ -78,13 +78,7 @@ pub struct ExtractedDeclaration {
 /// As [`super::merge()`].
 pub fn extract_decls(source: &Source, lean: &Lean) -> Result<ExtractResponse, Fatal> {
     let (start, until, lean) = (Instant::now(), until(source.timeout_seconds), &lean.counting());
-    let options = Options {
-        ignore_imports: source.ignore_imports,
-        signatures: true,
-        reduce: false,
-        types: true,
-        until,
-    };
+    let options = Options { signatures: true, types: true, ..Options::of(source, until) };
     let document = analyse(lean, &source.content, "content", options)?;
     let parse_ms = start.elapsed().as_millis() as u64;
     let one = [document];

@@ -72,13 +72,7 @@ pub fn normalize(request: &NormalizeRequest, lean: &Lean) -> Result<NormalizeRes
             ALL.join(", ")
         )));
     }
-    let options = Options {
-        ignore_imports: request.source.ignore_imports,
-        signatures: false,
-        reduce: false,
-        types: false,
-        until,
-    };
+    let options = Options::of(&request.source, until);
     let document = analyse(lean, &request.source.content, "content", options)?;
     let parse_ms = start.elapsed().as_millis() as u64;
     let (mut content, mut stats) = apply(&document, &wanted);

@@ -29,13 +29,7 @@ pub struct RenameRequest {
 /// A name is not declared in the file or is no name, or as [`super::merge()`].
 pub fn rename(request: &RenameRequest, lean: &Lean) -> Result<Changed, Fatal> {
     let (start, until, lean) = (Instant::now(), until(request.source.timeout_seconds), &lean.counting());
-    let options = Options {
-        ignore_imports: request.source.ignore_imports,
-        signatures: false,
-        reduce: false,
-        types: false,
-        until,
-    };
+    let options = Options::of(&request.source, until);
     let document = analyse(lean, &request.source.content, "content", options)?;
     let parse_ms = start.elapsed().as_millis() as u64;
     let declared: Vec<&String> = document.facts.iter().flat_map(|f| &f.all_names).collect();

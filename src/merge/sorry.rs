@@ -31,13 +31,7 @@ pub struct TheoremToSorryRequest {
 /// As [`super::merge()`].
 pub fn theorem2sorry(request: &TheoremToSorryRequest, lean: &Lean) -> Result<Changed, Fatal> {
     let (start, until, lean) = (Instant::now(), until(request.source.timeout_seconds), &lean.counting());
-    let options = Options {
-        ignore_imports: request.source.ignore_imports,
-        signatures: true,
-        reduce: false,
-        types: false,
-        until,
-    };
+    let options = Options { signatures: true, ..Options::of(&request.source, until) };
     let document = analyse(lean, &request.source.content, "content", options)?;
     let parse_ms = start.elapsed().as_millis() as u64;
     let theorems: Vec<usize> =

@@ -25,6 +25,8 @@ mod lean;
 mod normalize;
 mod order;
 mod print;
+mod questions;
+mod reading;
 mod rename;
 mod sorry;
 mod source;

@@ -2,6 +2,9 @@
 //! is checked by the compiler, run here without our own code.
 
 mod native;
+#[path = "peers/processes.rs"]
+#[allow(dead_code)]
+mod processes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -752,20 +755,10 @@ fn memory_and_output_are_limited() {
 #[cfg(target_os = "linux")]
 #[test]
 fn nothing_is_left_behind() {
+    use processes::{LONG, marked};
     let Some(_) = lean("nothing_is_left_behind") else { return };
-    let started = |dir: &Path| {
-        // The variable with the directory of this test is in the environment of everything that was started.
-        let mark = format!("TMPDIR={}", dir.display());
-        let own = std::process::id().to_string();
-        let entries = std::fs::read_dir("/proc").unwrap().flatten();
-        let marked = entries.filter(|e| e.file_name().to_str() != Some(&own)).filter(|e| {
-            let environment = std::fs::read(e.path().join("environ")).unwrap_or_default();
-            environment.split(|b| *b == 0).any(|v| v == mark.as_bytes())
-        });
-        marked.filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok()).collect::<Vec<u32>>()
-    };
     let wait = |what: &str, done: &mut dyn FnMut() -> bool| {
-        let end = std::time::Instant::now() + std::time::Duration::from_secs(120);
+        let end = std::time::Instant::now() + LONG;
         while !done() {
             assert!(std::time::Instant::now() < end, "{what}");
             std::thread::sleep(std::time::Duration::from_millis(20));
@@ -796,7 +789,9 @@ fn nothing_is_left_behind() {
             assert!(kill.unwrap().success());
         }
         child.wait().unwrap();
-        wait("something is still running", &mut || started(&temporary).is_empty());
+        // The variable with the directory is in the environment of everything that was started.
+        let mark = format!("TMPDIR={}", temporary.display());
+        wait("something is still running", &mut || marked(&mark).is_empty());
         wait("a file is left", &mut || std::fs::read_dir(&temporary).unwrap().next().is_none());
     }
 }

@@ -14,6 +14,7 @@ mod jobs;
 mod kimina;
 mod metrics;
 pub mod queue;
+pub mod remote;
 mod status;
 mod store;
 pub mod verify;

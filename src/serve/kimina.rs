@@ -18,6 +18,12 @@ use super::fields::{Fields, problem};
 use super::{Refusal, Server, Turn};
 use crate::repl::{Audit, Failure, Imports, Infotree, Outcome, Reply, Snippet, Verdict};
 
+/// What is wrong beyond that is not said.
+const MOST_PROBLEMS: usize = 100;
+
+/// Enough for 300,000 snippets. Of other things a large body would have so many that they fill the memory.
+const MOST_PARTS: usize = 1_000_000;
+
 /// A year: longer times are refused.
 const LONGEST: u64 = 365 * 24 * 3600;
 
@@ -66,6 +72,9 @@ impl CheckRequest {
         };
         let mut snippets = Vec::new();
         for (value, place) in fields.list("snippets") {
+            if fields.problems().len() >= MOST_PROBLEMS {
+                break;
+            }
             let Some(mut snippet) = Fields::of(value, place, fields.problems()) else { continue };
             if let (Some(id), Some(code)) = (snippet.text("id"), snippet.text("code")) {
                 snippets.push(Snippet { id, code });
@@ -101,6 +110,9 @@ fn parse_verify(body: &[u8], longest: Option<u64>) -> Result<CheckRequest, Vec<V
             ..Parameters::default()
         });
         for (value, place) in fields.list("codes") {
+            if fields.problems().len() >= MOST_PROBLEMS {
+                break;
+            }
             let Some(mut code) = Fields::of(value.clone(), place.clone(), fields.problems()) else {
                 continue;
             };
@@ -122,9 +134,25 @@ fn parse_verify(body: &[u8], longest: Option<u64>) -> Result<CheckRequest, Vec<V
     }
 }
 
+/// How many values a text of JSON can have, at most: its commas and the beginnings of its lists and objects. Read,
+/// each may take some hundred bytes, whatever it takes in the text.
+fn parts(json: &[u8]) -> usize {
+    let (mut count, mut inside, mut escaped) = (0, false, false);
+    for byte in json {
+        count += usize::from(!inside && matches!(byte, b',' | b'[' | b'{'));
+        inside ^= *byte == b'"' && !escaped;
+        escaped = inside && *byte == b'\\' && !escaped;
+    }
+    count
+}
+
 fn json_body(body: &[u8]) -> Result<Value, Vec<Value>> {
     if body.trim_ascii().is_empty() {
         return Err(vec![problem("missing", &["body".into()], "Field required", &Value::Null)]);
+    }
+    if parts(body) > MOST_PARTS {
+        let message = format!("The body has more than {MOST_PARTS} parts; send it as several requests");
+        return Err(vec![problem("too_long", &["body".into()], &message, &Value::Null)]);
     }
     serde_json::from_slice(body).map_err(|e| {
         let place = ["body".into(), e.column().into()];

@@ -130,16 +130,12 @@ pub(crate) async fn audit(
         return Ok(Audit::without(problem));
     }
     let mut text = split.text(code, options.imports);
-    let file = lean.file("ilean");
     let ilean = match lean.declared.take() {
         Some(ilean) => ilean,
         None => {
-            let run = lean.run(&text, &lean.load_argument(), &file).await;
-            let ilean = std::fs::read(&file).unwrap_or_default();
-            let _ = std::fs::remove_file(&file);
-            if !run?.clean {
+            let Some(ilean) = lean.run(&text).await?.ilean else {
                 return Ok(Audit::without("`lean` finds an error where the REPL found none".into()));
-            }
+            };
             ilean
         }
     };
@@ -162,10 +158,8 @@ pub(crate) async fn audit(
             "{long} #print axioms {written}\n{long} set_option pp.maxSteps 20 in #print {written}\n"
         );
     }
-    let run = lean.run(&text, &lean.load_argument(), &file).await;
-    let _ = std::fs::remove_file(&file);
-    let run = run?;
-    if !run.clean {
+    let run = lean.run(&text).await?;
+    if run.ilean.is_none() {
         let error = run.messages.iter().find(|m| m.severity == Severity::Error).map_or("", |m| &m.data);
         return Ok(Audit::without(format!("the questions about axioms have errors: {error}")));
     }

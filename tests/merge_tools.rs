@@ -6,7 +6,7 @@ use lean_oracle::merge::{
     CheckRequest, ExtractRequest, Fatal, NormalizeRequest, RenameRequest, Selection, TheoremToSorryRequest,
     check, extract_decls, normalize, rename, run_tool, theorem2sorry,
 };
-use merging::{errors, extract, lean, refused, source};
+use merging::{cli, errors, extract, lean, refused, source};
 
 fn selection(names: Option<&[&str]>, indices: Option<&[i64]>, theorems_only: bool) -> Selection {
     let names = names.map(|list| list.iter().map(|n| n.to_string()).collect());
@@ -387,4 +387,41 @@ fn options_are_given_to_the_compiler() {
         let message = refused(ask("check", options));
         assert!(message.contains(says), "{message}");
     }
+}
+
+/// What a person gets to read names the file and says what to do.
+#[test]
+fn bad_files_are_named() {
+    if lean("bad_files_are_named").is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_string();
+    std::fs::write(path("good.lean"), "def a := 1\n").unwrap();
+    std::fs::write(path("cut.lean"), "def a := 1\n/- and then\n").unwrap();
+    std::fs::write(path("large.lean"), "-- a line that says nothing\n".repeat(400_000)).unwrap();
+    std::fs::write(path("latin.lean"), b"-- \xe9\n").unwrap();
+    std::fs::write(path("import.lean"), "import No.Such\n").unwrap();
+    let (nowhere, good) = (path("nowhere/out.lean"), path("good.lean"));
+    for (name, says) in [
+        ("missing.lean", "missing.lean cannot be read"),
+        ("", "cannot be read"),
+        ("cut.lean", "cut.lean is cut off: the comment at 2:0 does not end"),
+        ("large.lean", "large.lean has 11200000 bytes; at most 4194304 are read. Split it."),
+        ("latin.lean", "latin.lean is not UTF-8 (at byte 3)"),
+        ("import.lean", "import.lean has an import that this Lean does not find"),
+    ] {
+        let file = path(name);
+        for arguments in [vec!["merge", &good, &file], vec!["normalize", &file], vec!["extract-decls", &file]]
+        {
+            let run = cli(&arguments);
+            let error = String::from_utf8(run.stderr).unwrap();
+            assert!(run.status.code() == Some(1) && run.stdout.is_empty(), "{arguments:?}: {error}");
+            assert!(error.contains(says) && error.lines().count() == 1, "{arguments:?}: {error}");
+        }
+    }
+    let run = cli(&["merge", &good, "-o", &nowhere]);
+    let error = String::from_utf8(run.stderr).unwrap();
+    assert!(run.status.code() == Some(1) && error.contains("is no directory; make it"), "{error}");
+    assert_eq!(cli(&["merge"]).status.code(), Some(2));
 }

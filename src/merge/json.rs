@@ -45,8 +45,10 @@ fn answer(kind: &str, request: &Value) -> Result<String> {
 /// # Errors
 /// There is no such tool, the request does not fit it, or as the tool itself.
 pub fn run_tool(name: &str, request: &Value, mut lean: Lean) -> std::result::Result<Value, Fatal> {
-    if let Some(options) = request["global_options"].as_object() {
-        lean.set_options(options)?;
+    match &request["global_options"] {
+        Value::Null => {}
+        Value::Object(options) => lean.set_options(options)?,
+        other => return Err(Fatal::User(format!("global_options is an object of options, not {other}"))),
     }
     let lean = &lean;
     match name {

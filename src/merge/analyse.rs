@@ -11,10 +11,10 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use super::canonical::checked_type;
 use super::lean::{Lean, Message, Severity};
 use super::questions::{Answers, ask};
 use super::reading::{Digest, identities};
+use super::rename::quotes;
 use super::source::{Lines, Token, components, tokens, unterminated};
 use super::split::{self, Command, Kind, Split, head, outermost};
 use super::{Fatal, Source};
@@ -123,8 +123,6 @@ pub struct Options {
     pub signatures: bool,
     /// Ask for reduced types too.
     pub reduce: bool,
-    /// Ask for types as Lean usually prints them, too.
-    pub types: bool,
     /// Its messages are not for anybody to read: leave out what costs time and finds no errors.
     pub quiet: bool,
     /// When to give up.
@@ -135,7 +133,7 @@ impl Options {
     /// Only what every analysis has, for this source.
     pub fn of(source: &Source, until: Instant) -> Options {
         let ignore_imports = source.ignore_imports;
-        Options { ignore_imports, signatures: false, reduce: false, types: false, quiet: false, until }
+        Options { ignore_imports, signatures: false, reduce: false, quiet: false, until }
     }
 }
 
@@ -214,6 +212,11 @@ pub fn compile(lean: &Lean, text: &str, what: &str, options: Options) -> Result<
     document.commands = split::split(&document.text, &document.raw.ranges, &document.raw.messages).commands;
     document.collect_facts();
     Ok(document)
+}
+
+/// The names in import lines.
+fn modules(imports: &[String]) -> Vec<String> {
+    imports.iter().filter_map(|i| i.split_whitespace().last()).map(str::to_string).collect()
 }
 
 /// The comments and the import lines of a header.
@@ -386,7 +389,7 @@ impl Edits {
 
 /// A command without the word `private`. Names stay where they are, and so does the column in which the command
 /// begins, by which Lean judges the lines below: the next word moves to the front.
-fn without_private(text: &str) -> String {
+pub(super) fn without_private(text: &str) -> String {
     let mut out = text.to_string();
     if text.contains("private") {
         let all = tokens(text);
@@ -460,7 +463,7 @@ fn synthetic(name: &str) -> bool {
 impl Document {
     /// The modules that it imports.
     pub fn modules(&self) -> Vec<String> {
-        self.imports.iter().filter_map(|i| i.split_whitespace().last()).map(str::to_string).collect()
+        modules(&self.imports)
     }
 
     /// Where its module is, if there is one in which everything can be asked for.
@@ -493,11 +496,6 @@ impl Document {
     /// The type of a theorem after reduction.
     pub fn reduced(&self, name: &str) -> Option<&str> {
         self.answers.reduced.get(name).map(String::as_str)
-    }
-
-    /// The type as Lean usually prints it.
-    pub fn usual_type(&self, name: &str) -> Option<&str> {
-        self.answers.types.get(name).map(|t| checked_type(t, name))
     }
 
     /// The text with some commands replaced; an empty replacement takes the command's line with it.
@@ -618,7 +616,7 @@ impl Document {
                 && matches!(command.kind, Kind::Theorem | Kind::Definition | Kind::Broken)
             {
                 // Not even its type is understood; then its name is read from the text.
-                fact.names = written_name(text, &fact.namespace).into_iter().collect();
+                fact.names = written_names(text, &fact.namespace);
                 if command.kind != Kind::Broken {
                     fact.all_names = fact.names.clone();
                 }
@@ -640,6 +638,17 @@ impl Document {
                 let mut needs = BTreeSet::new();
                 let mut add = |name: &str| needs.extend(self.owner(&owners, name).filter(|&&o| o < i));
                 fact.references.iter().filter(|r| r.local).for_each(|r| add(&r.name));
+                // The compiler does not say what names in macros mean; they may be those of earlier declarations.
+                let text = self.source(i);
+                if self.commands[i].kind == Kind::Effect && quotes(&self.commands[i].keyword) {
+                    let scopes = components(&fact.namespace);
+                    for (_, range) in tokens(text).into_iter().filter(|t| t.0 == Token::Name) {
+                        for n in 0..=scopes.len() {
+                            let outer = scopes[..n].iter().copied().filter(|c| !c.is_empty());
+                            add(&outer.chain([&text[range.clone()]]).collect::<Vec<_>>().join("."));
+                        }
+                    }
+                }
                 // Instances that were found by inference show in the type.
                 for name in &fact.names {
                     let signature = self.signature(name).unwrap_or_default();
@@ -684,18 +693,32 @@ fn close(text: &str, frames: &mut Vec<Frame>, stack: &mut Vec<Level>) {
     }
 }
 
-/// The full name that a declaration writes behind its keyword.
-fn written_name(text: &str, namespace: &str) -> Option<String> {
+/// The full names that a declaration writes behind its keywords.
+fn written_names(text: &str, namespace: &str) -> Vec<String> {
     let head = head(text);
     let behind = &text[head.at..];
-    let name =
-        tokens(behind).into_iter().find(|t| t.1.start >= head.keyword.len() && t.0 != Token::Comment)?;
-    let name = (name.0 == Token::Name).then(|| &behind[name.1])?;
-    Some(match name.strip_prefix("_root_.") {
-        Some(root) => root.to_string(),
-        None if namespace.is_empty() => name.to_string(),
-        None => format!("{namespace}.{name}"),
-    })
+    let all: Vec<_> = tokens(behind).into_iter().filter(|t| t.0 != Token::Comment).collect();
+    let word = |i: usize| all.get(i).map_or("", |t| &behind[t.1.clone()]);
+    // Of a `mutual` block all, else the first.
+    let keywords: Vec<usize> = match head.keyword {
+        "mutual" => (0..all.len())
+            .filter(|&i| {
+                matches!(
+                    word(i),
+                    "def" | "theorem" | "lemma" | "abbrev" | "inductive" | "structure" | "instance"
+                )
+            })
+            .collect(),
+        _ => vec![0],
+    };
+    let names = keywords.into_iter().filter(|&i| all.get(i + 1).is_some_and(|t| t.0 == Token::Name));
+    names
+        .map(|i| match (word(i + 1).strip_prefix("_root_."), namespace) {
+            (Some(root), _) => root.to_string(),
+            (None, "") => word(i + 1).to_string(),
+            (None, namespace) => format!("{namespace}.{}", word(i + 1)),
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -738,9 +761,10 @@ mod tests {
 
     #[test]
     fn names_of_what_does_not_elaborate() {
-        assert_eq!(written_name("@[simp] theorem foo : x", "A.B").as_deref(), Some("A.B.foo"));
-        assert_eq!(written_name("def _root_.foo := x", "A").as_deref(), Some("foo"));
-        assert_eq!(written_name("instance : A := x", ""), None);
+        assert_eq!(written_names("@[simp] theorem foo : x", "A.B"), ["A.B.foo"]);
+        assert_eq!(written_names("def _root_.foo := x", "A"), ["foo"]);
+        assert!(written_names("instance : A := x", "").is_empty());
+        assert_eq!(written_names("mutual\ndef a := 1\n/-- def c -/ def b := 1\nend", "A"), ["A.a", "A.b"]);
         assert_eq!(outer(&["A".into(), "A.x".into(), "Ab".into()]), ["A", "Ab"]);
     }
 }

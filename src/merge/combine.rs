@@ -49,7 +49,6 @@ pub fn merge_with_progress(
         signatures: true,
         // What has another name is found by its reduced type; under `preserve` that does not make it the same.
         reduce: request.use_def_eq && request.scopes == Scopes::Hoist,
-        types: false,
         quiet: true,
         until,
     };
@@ -230,8 +229,8 @@ impl Job<'_> {
     }
 
     fn options(&self) -> Options {
-        let (reduce, types) = (false, false);
-        Options { ignore_imports: false, signatures: false, reduce, types, quiet: false, until: self.until }
+        let (ignore_imports, signatures, reduce, quiet) = (false, false, false, false);
+        Options { ignore_imports, signatures, reduce, quiet, until: self.until }
     }
 
     fn compile(&self, content: &str) -> Result<Document, Fatal> {

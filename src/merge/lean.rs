@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -77,6 +78,8 @@ pub struct Lean {
     pub memory: Option<u64>,
     /// Where answers are kept; `None`: nowhere.
     pub cache: Option<PathBuf>,
+    /// Options of Lean for the files that are compiled, each `name=value`; see [`Lean::set_options`].
+    options: Vec<String>,
     /// Set by anybody to end all runs under way, with an error, when nobody waits for the answer any more.
     pub stop: Arc<AtomicBool>,
     /// The milliseconds of all runs.
@@ -168,6 +171,7 @@ impl Lean {
             jobs,
             memory: Some((machine_memory() / 4 * 3).min(12 << 30)),
             cache,
+            options: Vec::new(),
             stop: Arc::default(),
             spent: Arc::default(),
             boundless: Arc::default(),
@@ -178,6 +182,25 @@ impl Lean {
     /// What `lean --version` says.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// Compiles files with these options of Lean: names to booleans, integers or texts. That they exist and
+    /// have such values is for the compiler to say.
+    ///
+    /// # Errors
+    /// An option is of no use here, or refused by the compiler.
+    pub fn set_options(&mut self, options: &serde_json::Map<String, Value>) -> Result<(), Fatal> {
+        self.options.clear();
+        for (name, value) in options {
+            // What these change is how the compiler answers us.
+            if let Some(kind) =
+                ["pp.", "trace.", "weak.", "debug.", "Elab."].iter().find(|p| name.starts_with(**p))
+            {
+                return Err(Fatal::User(format!("global_options takes no {kind}… here, so not {name}")));
+            }
+            self.options.push(format!("{name}={}", option_value(name, value)?));
+        }
+        Ok(())
     }
 
     /// The same compiler with a clock of its own.
@@ -220,10 +243,9 @@ impl Lean {
     ) -> Result<Vec<Message>, Fatal> {
         if !self.boundless.load(Ordering::Relaxed) {
             // The 101st error counts as well.
-            let messages = self.once(dir, file, &[&["-DmaxErrors=0"], args].concat(), until)?;
-            let unknown = |m: &Message| m.data.contains("unknown") && m.data.contains("option 'maxErrors'");
-            if !matches!(&messages[..], [m] if unknown(m)) {
-                return Ok(messages);
+            match self.once(dir, file, &[&["-DmaxErrors=0"], args].concat(), until) {
+                Err(Fatal::User(why)) if why.contains("option 'maxErrors'") => {}
+                answer => return answer,
             }
             self.boundless.store(true, Ordering::Relaxed);
         }
@@ -249,6 +271,7 @@ impl Lean {
             .env(Monitor::MARK, monitor.mark(&uuid))
             .current_dir(dir)
             .arg("--json")
+            .args(self.options.iter().map(|o| format!("-D{o}")))
             .args(args)
             .arg(file)
             .stdin(Stdio::null())
@@ -295,6 +318,14 @@ impl Lean {
         let (out, err) = (read(&out).unwrap_or_default(), read(&err).unwrap_or_default());
         // Lines that are no messages are what the program printed itself.
         let messages: Vec<Message> = out.lines().filter_map(|l| serde_json::from_str(l).ok()).collect();
+        if let Some(why) = err.lines().find_map(|l| l.strip_prefix("error: invalid -D parameter, ")) {
+            return Err(Fatal::User(format!("global_options: {why}")));
+        }
+        let refused = |m: &Message| m.data.strip_prefix("invalid -D parameter, ").map(str::to_string);
+        if let Some(why) = messages.iter().find_map(refused) {
+            let why = why.lines().next().unwrap_or_default();
+            return Err(Fatal::User(format!("global_options: {why}")));
+        }
         let failed = messages.iter().any(|m| m.severity == Severity::Error);
         // Whatever else it may have said: what ended in any other way did not read all of the file.
         if status.code() != Some(i32::from(failed)) {
@@ -319,6 +350,7 @@ impl Lean {
             add(key);
             add(value);
         }
+        self.options.iter().for_each(|option| add(option));
         let path = self.variables.get("LEAN_PATH").cloned().or_else(|| std::env::var("LEAN_PATH").ok());
         add(path.as_deref().unwrap_or_default());
         // An imported module that was built anew is another module.
@@ -356,6 +388,22 @@ impl Lean {
         let _ = write();
     }
 
+    /// Answers what was answered before, else computes.
+    pub(super) fn cached<T: Serialize + for<'d> Deserialize<'d>>(
+        &self,
+        imports: &[String],
+        parts: &[&str],
+        compute: impl FnOnce() -> Result<T, Fatal>,
+    ) -> Result<T, Fatal> {
+        let key = self.key(imports, parts);
+        if let Some(found) = self.recall(key.as_deref()) {
+            return Ok(found);
+        }
+        let answer = compute()?;
+        self.keep(key.as_deref(), &answer);
+        Ok(answer)
+    }
+
     /// Computes `f` of every item, several at once, in their order; `done` hears of each.
     pub(super) fn each<A: Sync, B: Send>(
         &self,
@@ -384,8 +432,27 @@ impl Lean {
     }
 }
 
+/// The value of an option as Lean reads it.
+///
+/// # Errors
+/// It is no boolean, integer or text of one line, or the option's name is no name.
+pub(super) fn option_value(name: &str, value: &Value) -> Result<String, Fatal> {
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name.is_empty() || !name.chars().all(is_name) {
+        return Err(Fatal::User(format!("{name:?} is no name of an option")));
+    }
+    match value {
+        Value::Bool(b) => Ok(b.to_string()),
+        Value::Number(n) if n.is_u64() => Ok(n.to_string()),
+        Value::String(s) if !s.is_empty() && s.chars().all(is_name) => Ok(s.clone()),
+        other => Err(Fatal::User(format!(
+            "the option {name} is true, false, a natural number or a word, not {other}"
+        ))),
+    }
+}
+
 /// Changes when what is kept on disk changes its meaning.
-const FORMAT: &str = "5";
+const FORMAT: &str = "6";
 
 /// The most that a compiler may write to its output, in bytes.
 const MAX_OUTPUT: u64 = 512 << 20;

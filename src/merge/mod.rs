@@ -20,6 +20,7 @@ mod check;
 mod combine;
 mod decide;
 mod extract;
+mod inspect;
 mod json;
 mod lean;
 mod normalize;
@@ -28,6 +29,7 @@ mod print;
 mod questions;
 mod reading;
 mod rename;
+mod select;
 mod sorry;
 mod source;
 mod split;
@@ -37,13 +39,14 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-pub use check::{CheckResponse, check};
+pub use check::{CheckRequest, CheckResponse, check};
 pub use combine::{merge, merge_with_progress};
-pub use extract::{ExtractResponse, ExtractedDeclaration, extract_decls};
+pub use extract::{ExtractRequest, ExtractResponse, ExtractedDeclaration, extract_decls};
 pub use json::{TOOLS, answer_json, run_tool};
 pub use lean::{Lean, Message, Position, Severity};
 pub use normalize::{NormalizeRequest, NormalizeResponse, normalize};
 pub use rename::{RenameRequest, rename};
+pub use select::Selection;
 pub use sorry::{TheoremToSorryRequest, theorem2sorry};
 
 /// Why there is no answer at all.
@@ -171,7 +174,7 @@ impl Default for MergeRequest {
     }
 }
 
-/// One file, for the tools that change or study one; [`check()`] and [`extract_decls()`] take nothing else.
+/// One file, for the tools that change or study one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Source {

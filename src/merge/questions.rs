@@ -24,13 +24,11 @@ pub struct Answers {
     pub signatures: Texts,
     /// For theorems, the type after reduction, where that was quick.
     pub reduced: Texts,
-    /// The types as Lean usually prints them.
-    pub types: Texts,
 }
 
 impl Answers {
-    fn all(&mut self) -> [&mut Texts; 3] {
-        [&mut self.signatures, &mut self.reduced, &mut self.types]
+    fn all(&mut self) -> [&mut Texts; 2] {
+        [&mut self.signatures, &mut self.reduced]
     }
 
     /// What is known of these names.
@@ -38,7 +36,7 @@ impl Answers {
         let of = |texts: &Texts| {
             names.iter().filter_map(|n| Some((n.clone(), texts.get(n)?.clone()))).collect::<Texts>()
         };
-        Answers { signatures: of(&self.signatures), reduced: of(&self.reduced), types: of(&self.types) }
+        Answers { signatures: of(&self.signatures), reduced: of(&self.reduced) }
     }
 }
 
@@ -151,9 +149,6 @@ fn questions(chunk: &Chunk, options: Options) -> (String, HashMap<usize, (String
                 "set_option maxHeartbeats {limit} in set_option pp.maxSteps 2000 in #reduce (types := true) type_of% @{name}\n"
             );
             put(name, reduce, 1);
-        }
-        if options.types {
-            put(name, format!("set_option pp.all false in #check @{name}\n"), 2);
         }
     }
     (file, lines)

@@ -653,12 +653,14 @@ fn a_connection_without_a_request_holds_nothing_up() {
 }
 
 /// A number of `/proc/PID/status`, in MiB.
+#[cfg(target_os = "linux")]
 fn memory(server: &Served, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.peer.id())).expect("Linux");
     let line = status.lines().find(|l| l.starts_with(name)).expect("a field");
     line.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).expect("a number") >> 10
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn memory_is_given_back_and_never_filled() {
     let dir = Dir::new();
@@ -678,6 +680,7 @@ fn memory_is_given_back_and_never_filled() {
     server.wait_until("the memory", |s| memory(s, "VmRSS") < 60);
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_loses_nothing_that_was_accepted() {
     let dir = Dir::new();

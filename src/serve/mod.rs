@@ -55,6 +55,7 @@ const HEAD_TIME: Duration = Duration::from_secs(30);
 const BODY_TIME: Duration = Duration::from_secs(60);
 
 /// How long a client may take nothing of an answer before its connection, and with it its work, is given up.
+#[cfg(target_os = "linux")]
 const STALLED: Duration = Duration::from_secs(120);
 
 /// How a server works.

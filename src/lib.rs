@@ -12,8 +12,8 @@
 //!
 //! The rooms, each using only those before it: [`ball`] (numbers), [`oracle`] (questions and answers),
 //! [`transport`] (ZeroMQ; it needs neither of these two), [`repl`] (checking Lean code), [`serve`] (the same
-//! for others, over HTTP), [`merge`] (Lean files, combined; it needs none of them), [`capi`] (the C ABI, the
-//! only exported unsafe surface).
+//! for others, over HTTP), [`merge`] (Lean files, combined; of these it needs [`repl`]'s watch over processes
+//! alone), [`capi`] (the C ABI, the only exported unsafe surface).
 
 pub mod ball;
 pub mod capi;

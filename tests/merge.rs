@@ -5,6 +5,7 @@ mod merging;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use lean_oracle::merge::{Fatal, Lean, MergeRequest, MergeResponse, Scopes, merge};
 use merging::{Random, cli, errors, lean, messages};
@@ -124,6 +125,107 @@ fn reduction_and_alternatives_are_as_asked() {
     assert_eq!(merged(&lean, &same).content, same[0]);
     let other = ["theorem t (n : Nat) : n = n := rfl", "theorem t {n : Nat} : n = n := rfl"];
     assert!(merged(&lean, &other).content.contains("t_1"));
+}
+
+/// Theorems of one name whose types are equal by definition are one, and no others; a comparison that fails, does
+/// not end or is too deep is no reason for another one's answer.
+#[test]
+fn equality_is_decided_by_proof() {
+    let Some(lean) = lean("equality_is_decided_by_proof") else { return };
+    // In both files: what the statements are about. Only in one of them: an alias.
+    let both = "abbrev N := Nat\ndef two := 2\ndef count : Nat → Nat | 0 => 0 | n + 1 => count n + 1\n";
+    let alias = "def All (p : Nat → Prop) : Prop := ∀ x, p x\n";
+    // Binders, types, proofs; whether they are equal by definition, and whether already as written.
+    let cases = [
+        ("(n : N) : n + 10 = n + 10 := rfl", "(n : Nat) : n + 10 = n + 10 := rfl", true, false),
+        (": two = 2 := rfl", ": 2 = 2 := rfl", true, false),
+        (": 2 + 2 = 4 := rfl", ": 4 = 4 := rfl", true, false),
+        ("(f : Nat → Nat) : (fun x => f x) = f := rfl", "(f : Nat → Nat) : f = f := rfl", true, false),
+        (": (fun n : Nat => n = n) 0 := rfl", ": 0 = 0 := rfl", true, false),
+        (": ∀ x : Nat, x = x := fun _ => rfl", ": All (fun x => x = x) := fun _ => rfl", true, false),
+        (": count 3 = 3 := rfl", ": count 2 + 1 = 3 := rfl", true, false),
+        (
+            ".{u, v} (α : Type u) (β : Type v) (a : α) (b : β) : (a, b).1 = a := rfl",
+            ".{v, u} (α : Type u) (β : Type v) (a : α) (_b : β) : a = a := rfl",
+            true,
+            false,
+        ),
+        (".{u} (α : Type u) (a : α) : a = a := rfl", ".{w} (β : Type w) (b : β) : b = b := rfl", true, true),
+        (": 11 = 11 := rfl", ": 12 = 12 := rfl", false, false),
+        ("(n : Nat) : n + 0 = n := rfl", "(n : Nat) : 0 + n = n := Nat.zero_add n", false, false),
+        ("(n : N) : n + 2 = n + 2 := rfl", "{n : Nat} : n + 2 = n + 2 := rfl", false, false),
+        ("{α : Type} [a : Add α] : a = a := rfl", "{α : Type} (a : Add α) : id a = a := rfl", false, false),
+        // Reducing these takes long, and what cannot be printed is not for that the same.
+        (
+            "(n : Nat) : n * 1000003 + 1 = n * 1000003 + 1 := rfl",
+            "(n : Nat) : n * 1000003 + 2 = n * 1000003 + 2 := rfl",
+            false,
+            false,
+        ),
+        (
+            "(h : count 100000 = 0) : count 100000 = 0 := h",
+            "(h : count 100001 = 1) : count 100001 = 1 := h",
+            false,
+            false,
+        ),
+        (": 3 + 3 = 6 := rfl", ": 6 = 6 := rfl", true, false),
+        (
+            ".{u, v} (α : Type u) (β : Type v) (f : α → β) : f = f := rfl",
+            ".{u} (α : Type u) (β : Type u) (f : α → β) : id f = f := rfl",
+            false,
+            false,
+        ),
+    ];
+    let file = |start: String, which: fn(&(&str, &str)) -> String| {
+        let theorems = cases.iter().enumerate();
+        theorems
+            .fold(start, |file, (i, c)| format!("{file}theorem t{i} {}\n", which(&(c.0, c.1))))
+            .replace(" .{", ".{")
+    };
+    let one = file(both.to_string(), |c| c.0.to_string());
+    let two = file(format!("{alias}{both}"), |c| c.1.to_string());
+    for (use_def_eq, scopes) in [(true, Scopes::Preserve), (true, Scopes::Hoist), (false, Scopes::Preserve)] {
+        let request = MergeRequest { use_def_eq, scopes, ..request(&[&one, &two]) };
+        let answer = merge(&request, &lean).unwrap();
+        assert_eq!(errors(&answer.content), [], "{}", answer.content);
+        assert_eq!(answer.tool_messages.errors, Vec::<String>::new());
+        for (i, (a, b, equal, written)) in cases.iter().enumerate() {
+            let found = |t: &str| answer.content.matches(&format!("theorem {t}")).count();
+            let names = found(&format!("t{i} ")) + found(&format!("t{i}.")) + found(&format!("t{i}_"));
+            let expected = if *written || (*equal && use_def_eq) { 1 } else { 2 };
+            if scopes == Scopes::Preserve {
+                assert_eq!(names, expected, "{a} | {b}\n{}", answer.content);
+            }
+        }
+    }
+    // Of different names: one under AXLE's rule, two where scopes keep their meaning.
+    let (one, two) = (
+        "theorem a : 2 + 2 = 4 := rfl",
+        "theorem b : 4 = 4 := rfl\ntheorem c : 4 = 4 ∧ True := ⟨b, trivial⟩",
+    );
+    let hoisted = merge(&MergeRequest { scopes: Scopes::Hoist, ..request(&[one, two]) }, &lean).unwrap();
+    assert_eq!(
+        hoisted.content,
+        "theorem a_1 : 2 + 2 = 4 := rfl\n\ntheorem c : 4 = 4 ∧ True := ⟨a_1, trivial⟩"
+    );
+    assert_eq!(merged(&lean, &[one, two]).content.matches("theorem").count(), 3);
+}
+
+/// What depends on instances is asked for again where another file has others.
+#[test]
+fn instances_of_other_files_change_nothing() {
+    let Some(lean) = lean("instances_of_other_files_change_nothing") else { return };
+    let file = |n: usize| {
+        format!(
+            "class Size (α : Type) where\n  size : Nat\ninstance inst : Size Nat := ⟨{n}⟩\n\
+             theorem size_{n} : Size.size Nat = {n} := rfl\n"
+        )
+    };
+    let answer = merged(&lean, &[&file(1), &file(2)]);
+    assert_eq!(errors(&answer.content), [], "{}", answer.content);
+    assert_eq!(answer.tool_messages.errors, Vec::<String>::new());
+    let probes = "example : @Size.size Nat inst = 1 := size_1\nexample : @Size.size Nat inst_1 = 2 := size_2";
+    assert_eq!(errors(&format!("{}\n{probes}", answer.content)), [], "{}", answer.content);
 }
 
 /// Scopes keep their meaning: what compiles apart compiles together, and says the same.
@@ -550,4 +652,77 @@ fn a_dying_compiler_is_reported() {
         other => panic!("{other:?}"),
     }
     assert!(matches!(Lean::at("/no/such/lean".into(), BTreeMap::new()), Err(Fatal::User(_))));
+}
+
+/// What a file may do to the machine has limits.
+#[test]
+fn memory_and_output_are_limited() {
+    for (memory, text, says) in [
+        (500 << 20, "#eval (Array.range 200000000).size", "MiB of memory"),
+        (
+            8 << 30,
+            "#eval show IO Unit from do\n  discard <| IO.Process.spawn { cmd := \"yes\" }\n  IO.sleep 300000",
+            "wrote more than",
+        ),
+    ] {
+        let Some(mut lean) = lean("memory_and_output_are_limited") else { return };
+        lean.memory = Some(memory);
+        match merge(&request(&[text]), &lean) {
+            Err(Fatal::Resources(why)) => assert!(why.contains(says), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// However the program ends, its compilers end with it, what these have started too, and its files are gone.
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_is_left_behind() {
+    let Some(_) = lean("nothing_is_left_behind") else { return };
+    let started = |dir: &Path| {
+        // The variable with the directory of this test is in the environment of everything that was started.
+        let mark = format!("TMPDIR={}", dir.display());
+        let own = std::process::id().to_string();
+        let entries = std::fs::read_dir("/proc").unwrap().flatten();
+        let marked = entries.filter(|e| e.file_name().to_str() != Some(&own)).filter(|e| {
+            let environment = std::fs::read(e.path().join("environ")).unwrap_or_default();
+            environment.split(|b| *b == 0).any(|v| v == mark.as_bytes())
+        });
+        marked.filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok()).collect::<Vec<u32>>()
+    };
+    let wait = |what: &str, done: &mut dyn FnMut() -> bool| {
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(120);
+        while !done() {
+            assert!(std::time::Instant::now() < end, "{what}");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    };
+    for signal in ["INT", "TERM", "KILL", "none"] {
+        let dir = tempfile::tempdir().unwrap();
+        let running = dir.path().join("running");
+        let file = dir.path().join("slow.lean");
+        let text = format!(
+            "#eval show IO Unit from do\n  discard <| IO.Process.spawn {{ cmd := \"sleep\", args := #[\"300\"] }}\n  \
+             IO.FS.writeFile {:?} \"\"\n  IO.sleep 300000\n",
+            running.display().to_string()
+        );
+        std::fs::write(&file, text).unwrap();
+        let temporary = dir.path().join("tmp");
+        std::fs::create_dir(&temporary).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lean-oracle"));
+        command.arg("merge").arg(&file).arg("--no-cache").env("TMPDIR", &temporary);
+        if signal == "none" {
+            command.args(["--timeout-seconds", "5"]);
+        }
+        let null = || Stdio::null();
+        let mut child = command.stdin(null()).stdout(null()).stderr(null()).spawn().unwrap();
+        if signal != "none" {
+            wait("the compiler did not start", &mut || running.exists());
+            let kill = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
+            assert!(kill.unwrap().success());
+        }
+        child.wait().unwrap();
+        wait("something is still running", &mut || started(&temporary).is_empty());
+        wait("a file is left", &mut || std::fs::read_dir(&temporary).unwrap().next().is_none());
+    }
 }

@@ -1,17 +1,19 @@
 //! What the compiler knows of a file: its commands, what each declares and refers to, what fails, what type
 //! everything has. A file is compiled once with a trace of its commands; where something fails, once more with
-//! the failures held back, so that the rest has its references; then the types are printed by a file that
-//! imports the result.
+//! the failures held back, so that the rest has its references; then [`super::questions`] asks for the types.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 
 use super::lean::{Lean, Message, Severity};
+use super::questions::{Answers, ask};
+use super::reading::{Digest, identities};
 use super::rename::quotes;
 use super::source::{Lines, Token, components, tokens, unterminated};
 use super::split::{self, Command, Kind, Split, head, outermost};
@@ -31,7 +33,7 @@ pub struct Reference {
 }
 
 /// The compiler's answers about one text; this is what the cache keeps.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Raw {
     /// The messages of the text as it is, without the trace.
     pub messages: Vec<Message>,
@@ -39,10 +41,6 @@ pub struct Raw {
     ranges: Vec<Range<usize>>,
     /// All references, by position.
     references: Vec<Reference>,
-    /// For each theorem its type and for each other declaration what `#print` says, under `pp.all`.
-    signatures: BTreeMap<String, String>,
-    /// For theorems, the type after reduction, where that was quick.
-    reduced: BTreeMap<String, String>,
 }
 
 /// One level of scopes around a command.
@@ -88,6 +86,10 @@ pub struct Facts {
     pub needs: BTreeSet<usize>,
     /// The last command before it that changes how it is read.
     pub after: Option<usize>,
+    /// Two commands of this identity, in files with the same imports, are the same in everything.
+    pub identity: Digest,
+    /// Which of the compiler's messages are about it: indices into [`Raw::messages`].
+    pub messages: Vec<usize>,
 }
 
 /// An analysed file.
@@ -106,6 +108,10 @@ pub struct Document {
     pub frames: Vec<Frame>,
     /// The compiler's answers.
     pub raw: Raw,
+    /// The types of what it declares, as far as they were asked for.
+    pub answers: Answers,
+    /// Where its module is, once it was built: as [`MODULE`], with private declarations made public or not.
+    module: Option<(TempDir, bool)>,
 }
 
 /// How an analysis is made.
@@ -117,6 +123,8 @@ pub struct Options {
     pub signatures: bool,
     /// Ask for reduced types too.
     pub reduce: bool,
+    /// Its messages are not for anybody to read: leave out what costs time and finds no errors.
+    pub quiet: bool,
     /// When to give up.
     pub until: Instant,
 }
@@ -125,7 +133,7 @@ impl Options {
     /// Only what every analysis has, for this source.
     pub fn of(source: &Source, until: Instant) -> Options {
         let ignore_imports = source.ignore_imports;
-        Options { ignore_imports, signatures: false, reduce: false, until }
+        Options { ignore_imports, signatures: false, reduce: false, quiet: false, until }
     }
 }
 
@@ -133,13 +141,26 @@ impl Options {
 pub const MAX_BYTES: usize = 4 << 20;
 
 /// The module that a text is compiled as.
-const MODULE: &str = "Doc";
+pub const MODULE: &str = "Doc";
 
 /// Analyses one text; `what` names it in errors.
 ///
 /// # Errors
 /// It is too large, a comment does not end, an import is missing, the time is over.
 pub fn analyse(lean: &Lean, text: &str, what: &str, options: Options) -> Result<Document, Fatal> {
+    let mut document = compile(lean, text, what, options)?;
+    if options.signatures {
+        ask(lean, std::slice::from_mut(&mut document), options, &|_, _| true)?;
+    }
+    document.collect_needs();
+    Ok(document)
+}
+
+/// [`analyse`] without the types, and without what follows from them: [`Facts::needs`].
+///
+/// # Errors
+/// As [`analyse`].
+pub fn compile(lean: &Lean, text: &str, what: &str, options: Options) -> Result<Document, Fatal> {
     if text.len() > MAX_BYTES {
         let message = format!("{what} has {} bytes; at most {MAX_BYTES} are read. Split it.", text.len());
         return Err(Fatal::User(message));
@@ -165,19 +186,32 @@ pub fn analyse(lean: &Lean, text: &str, what: &str, options: Options) -> Result<
         };
     }
     let (notice, imports) = notice(&text[..split::header(&text)]);
-    let modules = modules(&imports);
-    let flags = format!("analysis {} {}", options.signatures, options.reduce);
-    let raw = lean.cached(&modules, &[&flags, &text], || ask(lean, &text, what, options))?;
-    let Split { commands, .. } = split::split(&text, &raw.ranges, &raw.messages);
-    let mut document =
-        Document { text, imports, notice, commands, facts: Vec::new(), frames: Vec::new(), raw };
+    let mut document = Document {
+        text,
+        imports,
+        notice,
+        commands: Vec::new(),
+        facts: Vec::new(),
+        frames: Vec::new(),
+        raw: Raw::default(),
+        answers: Answers::default(),
+        module: None,
+    };
+    // What a test expects to be said must be said.
+    let quiet = options.quiet && !document.text.contains("#guard_msgs");
+    let flags = format!("analysis {} {quiet}", options.signatures);
+    let key = lean.key(&document.modules(), &[&flags, &document.text]);
+    if let Some(raw) = lean.recall(key.as_deref()) {
+        document.raw = raw;
+    } else {
+        let build = Build { public: options.signatures, quiet, until: options.until };
+        let (raw, dir) = build.run(lean, &document.text, what)?;
+        lean.keep(key.as_deref(), &raw);
+        (document.raw, document.module) = (raw, Some((dir, build.public)));
+    }
+    document.commands = split::split(&document.text, &document.raw.ranges, &document.raw.messages).commands;
     document.collect_facts();
     Ok(document)
-}
-
-/// The names in import lines.
-fn modules(imports: &[String]) -> Vec<String> {
-    imports.iter().filter_map(|i| i.split_whitespace().last()).map(str::to_string).collect()
 }
 
 /// The comments and the import lines of a header.
@@ -201,73 +235,81 @@ fn notice(header: &str) -> (String, Vec<String>) {
     (comments, imports)
 }
 
-/// Asks the compiler.
-fn ask(lean: &Lean, text: &str, what: &str, options: Options) -> Result<Raw, Fatal> {
-    let dir = tempfile::Builder::new()
-        .prefix("lean-oracle-merge-")
-        .tempdir()
-        .map_err(|e| Fatal::Internal(format!("no directory for temporary files: {e}")))?;
-    let (dir, file) = (dir.path(), format!("{MODULE}.lean"));
-    let write = |name: &str, text: &str| {
-        fs::write(dir.join(name), text).map_err(|e| Fatal::Internal(format!("{}: {e}", dir.display())))
-    };
-    write(&file, text)?;
-    let (olean, ilean) = (format!("{MODULE}.olean"), format!("{MODULE}.ilean"));
-    let outputs = ["-o", &olean, "-i", &ilean];
-    let all =
-        lean.run(dir, &file, &[&outputs[..], &["-Dtrace.Elab.command=true"]].concat(), options.until)?;
-    let ranges = outermost(&Lines::new(text), &all);
-    let mut messages = all;
-    messages.retain(|m| m.kind != "trace");
-    if ranges.is_empty()
-        && let Some(m) = messages.iter().find(|m| m.severity == Severity::Error)
-        && (m.data.starts_with("unknown module prefix") || m.data.contains("of module"))
-    {
-        let line = m.data.lines().next().unwrap_or_default();
-        return Err(Fatal::User(format!(
-            "{what} has an import that this Lean does not find: {line}. Build it, name its Lake project, or ignore the imports"
-        )));
-    }
-    // Held back are errors, command by command, until the rest compiles.
-    let split = split::split(text, &ranges, &messages);
-    let mut edits = Edits { public: options.signatures, ..Edits::default() };
-    let mut current = messages.clone();
-    for round in 0..5 {
-        let changed = edits.apply(text, &split) != text;
-        if !current.iter().any(|m| m.severity == Severity::Error) && (round > 0 || !changed) {
-            break;
+/// How a text is compiled.
+struct Build {
+    /// Make private declarations public, so that their types can be asked for.
+    public: bool,
+    /// See [`Options::quiet`].
+    quiet: bool,
+    /// When to give up.
+    until: Instant,
+}
+
+/// Linters, and threads where many files are compiled at once. Versions that have no such option ignore it.
+const QUIET: [&str; 2] = ["-Dweak.linter.all=false", "-Dweak.Elab.async=false"];
+
+impl Build {
+    /// Asks the compiler. Its module is in the directory that is returned, unless it cannot be compiled at all.
+    fn run(&self, lean: &Lean, text: &str, what: &str) -> Result<(Raw, TempDir), Fatal> {
+        let directory = lean.directory()?;
+        let (dir, file) = (directory.path(), format!("{MODULE}.lean"));
+        let write = |name: &str, text: &str| {
+            fs::write(dir.join(name), text).map_err(|e| Fatal::Internal(format!("{}: {e}", dir.display())))
+        };
+        write(&file, text)?;
+        let (olean, ilean) = (format!("{MODULE}.olean"), format!("{MODULE}.ilean"));
+        let mut args = vec!["-o", &olean, "-i", &ilean];
+        if self.quiet {
+            args.extend(QUIET);
         }
-        if round > 0 && edits.public && current.iter().any(|m| m.data.contains("already been declared")) {
-            // Something public has the name of something private.
-            edits = Edits::default();
-            current.clone_from(&messages);
+        let all = lean.run(dir, &file, &[&args[..], &["-Dtrace.Elab.command=true"]].concat(), self.until)?;
+        let ranges = outermost(&Lines::new(text), &all);
+        let mut messages = all;
+        messages.retain(|m| m.kind != "trace");
+        if ranges.is_empty()
+            && let Some(m) = messages.iter().find(|m| m.severity == Severity::Error)
+            && (m.data.starts_with("unknown module prefix") || m.data.contains("of module"))
+        {
+            let line = m.data.lines().next().unwrap_or_default();
+            return Err(Fatal::User(format!(
+                "{what} has an import that this Lean does not find: {line}. Build it, name its Lake project, or ignore the imports"
+            )));
         }
-        let lines_text = if current == messages { text.to_string() } else { edits.apply(text, &split) };
-        let lines = Lines::new(&lines_text);
-        for m in current.iter().filter(|m| m.severity == Severity::Error) {
-            let at = edits.original(lines.of_message(m.pos.line, m.pos.column));
-            let found = split.commands.iter().rposition(|c| c.range.start <= at);
-            if let Some(i) = found {
-                let again = edits.guarded.contains(&i);
-                edits.hold(i, &split.commands[i], again);
+        // Held back are errors, command by command, until the rest compiles.
+        let split = split::split(text, &ranges, &messages);
+        let mut edits = Edits { public: self.public, ..Edits::default() };
+        let mut current = messages.clone();
+        for round in 0..5 {
+            let changed = edits.apply(text, &split) != text;
+            if !current.iter().any(|m| m.severity == Severity::Error) && (round > 0 || !changed) {
+                break;
             }
+            if round > 0 && edits.public && current.iter().any(|m| m.data.contains("already been declared")) {
+                // Something public has the name of something private.
+                edits = Edits::default();
+                current.clone_from(&messages);
+            }
+            let lines_text = if current == messages { text.to_string() } else { edits.apply(text, &split) };
+            let lines = Lines::new(&lines_text);
+            for m in current.iter().filter(|m| m.severity == Severity::Error) {
+                let at = edits.original(lines.of_message(m.pos.line, m.pos.column));
+                if let Some(i) = split.commands.partition_point(|c| c.range.start <= at).checked_sub(1) {
+                    let again = edits.guarded.contains(&i);
+                    edits.hold(i, &split.commands[i], again);
+                }
+            }
+            edits.broken(&split);
+            let copy = edits.apply(text, &split);
+            write(&file, &copy)?;
+            current = lean.run(dir, &file, &args, self.until)?;
         }
-        edits.broken(&split);
-        let copy = edits.apply(text, &split);
-        write(&file, &copy)?;
-        current = lean.run(dir, &file, &outputs, options.until)?;
+        let references = fs::read(dir.join(&ilean))
+            .ok()
+            .and_then(|b| serde_json::from_slice(&b).ok())
+            .map(|json| references(&json, &edits.apply(text, &split), &edits))
+            .unwrap_or_default();
+        Ok((Raw { messages, ranges, references }, directory))
     }
-    let references = fs::read(dir.join(&ilean))
-        .ok()
-        .and_then(|b| serde_json::from_slice(&b).ok())
-        .map(|json| references(&json, &edits.apply(text, &split), &edits))
-        .unwrap_or_default();
-    let (signatures, reduced) = if options.signatures && dir.join(&olean).exists() {
-        signatures(lean, dir, &split, &references, options)?
-    } else {
-        Default::default()
-    };
-    Ok(Raw { messages, ranges, references, signatures, reduced })
 }
 
 /// What is done to a text so that the rest of it compiles.
@@ -279,7 +321,7 @@ struct Edits {
     blanked: BTreeSet<usize>,
     /// `private` is left out, so that types of private declarations can be asked for.
     public: bool,
-    /// Where something was put in: offset in the original, length.
+    /// Where a guard was put in: the offset in the original, and how much was put in before.
     inserted: Vec<(usize, usize)>,
 }
 
@@ -301,7 +343,8 @@ impl Edits {
         let broken = (0..split.commands.len()).filter(|&i| split.commands[i].kind == Kind::Broken);
         self.blanked.extend(broken);
         self.guarded.retain(|i| !self.blanked.contains(i));
-        let at = self.guarded.iter().map(|&i| (split.commands[i].range.start, GUARD.len()));
+        let at =
+            self.guarded.iter().enumerate().map(|(n, &i)| (split.commands[i].range.start, n * GUARD.len()));
         self.inserted = at.collect();
     }
 
@@ -330,14 +373,12 @@ impl Edits {
 
     /// An offset of the edited text in the original.
     fn original(&self, offset: usize) -> usize {
-        let mut shift = 0;
-        for &(at, n) in &self.inserted {
-            if offset < at + shift + n {
-                return offset.min(at + shift) - shift;
-            }
-            shift += n;
+        // Behind how many of the inserted texts it stands, and how long they are together.
+        let before = self.inserted.partition_point(|&(at, shift)| at + shift + GUARD.len() <= offset);
+        match self.inserted.get(before) {
+            Some(&(at, shift)) => offset.min(at + shift) - shift,
+            None => offset - before * GUARD.len(),
         }
-        offset - shift
     }
 }
 
@@ -401,9 +442,8 @@ fn references(json: &serde_json::Value, copy: &str, edits: &Edits) -> Vec<Refere
 
 /// The names among `all` that no other one is a part of.
 fn outer(all: &[String]) -> Vec<String> {
-    let inside = |a: &String| {
-        all.iter().any(|b| a.len() > b.len() && a.starts_with(b.as_str()) && a.as_bytes()[b.len()] == b'.')
-    };
+    let known: HashSet<&str> = all.iter().map(String::as_str).collect();
+    let inside = |a: &String| a.match_indices('.').any(|(i, _)| known.contains(&a[..i]));
     all.iter().filter(|a| !inside(a)).cloned().collect()
 }
 
@@ -415,73 +455,27 @@ fn synthetic(name: &str) -> bool {
         || name.starts_with("_private.")
 }
 
-type Texts = BTreeMap<String, String>;
-
-/// Prints the types of all declarations.
-fn signatures(
-    lean: &Lean,
-    dir: &Path,
-    split: &Split,
-    references: &[Reference],
-    options: Options,
-) -> Result<(Texts, Texts), Fatal> {
-    let mut file = format!(
-        "import {MODULE}\nset_option pp.all true\nset_option pp.deepTerms true\nset_option pp.maxSteps 200000\n"
-    );
-    let mut lines: HashMap<usize, (String, usize)> = HashMap::new();
-    let mut line = file.matches('\n').count() + 1;
-    let mut put = |file: &mut String, name: &str, text: String, map: usize| {
-        lines.insert(line, (name.to_string(), map));
-        *file += &text;
-        line += text.matches('\n').count();
-    };
-    for command in &split.commands {
-        if !matches!(command.kind, Kind::Theorem | Kind::Definition) {
-            continue;
-        }
-        let from = references.partition_point(|r| r.range.start < command.range.start);
-        let inside = references[from..].iter().take_while(|r| r.range.start < command.range.end);
-        let all: Vec<String> = inside
-            .filter(|r| r.definition && r.local && !synthetic(&r.name))
-            .map(|r| r.name.clone())
-            .collect();
-        for name in outer(&all) {
-            if command.kind == Kind::Theorem {
-                put(&mut file, &name, format!("#check @{name}\n"), 0);
-                if options.reduce {
-                    let reduce = format!(
-                        "set_option maxHeartbeats 20 in set_option pp.maxSteps 2000 in #reduce (types := true) type_of% @{name}\n"
-                    );
-                    put(&mut file, &name, reduce, 1);
-                }
-            } else {
-                put(&mut file, &name, format!("#print {name}\n"), 0);
-            }
-        }
-    }
-    let mut maps = [Texts::new(), Texts::new()];
-    if lines.is_empty() {
-        return Ok(maps.into());
-    }
-    let name = "Signatures.lean";
-    fs::write(dir.join(name), &file).map_err(|e| Fatal::Internal(format!("{}: {e}", dir.display())))?;
-    for m in lean.run(dir, name, &[], options.until)? {
-        // What was too large to print is unknown.
-        if m.severity == Severity::Information
-            && !m.data.contains('⋯')
-            && let Some((name, map)) = lines.get(&m.pos.line)
-        {
-            let text = m.data.replace(&format!("_private.{MODULE}.0."), "");
-            maps[*map].insert(name.clone(), text);
-        }
-    }
-    Ok(maps.into())
-}
-
 impl Document {
     /// The modules that it imports.
     pub fn modules(&self) -> Vec<String> {
-        modules(&self.imports)
+        self.imports.iter().filter_map(|i| i.split_whitespace().last()).map(str::to_string).collect()
+    }
+
+    /// Where its module is, if there is one in which everything can be asked for.
+    pub fn module(&self) -> Option<&Path> {
+        let (dir, public) = self.module.as_ref()?;
+        let hidden = !public && self.text.contains("private");
+        (!hidden).then_some(dir.path())
+    }
+
+    /// Compiles it so that there is [`Document::module`].
+    ///
+    /// # Errors
+    /// As [`analyse`].
+    pub fn build(&mut self, lean: &Lean, until: Instant) -> Result<(), Fatal> {
+        let (_, dir) = Build { public: true, quiet: true, until }.run(lean, &self.text, "the file")?;
+        self.module = Some((dir, true));
+        Ok(())
     }
 
     /// The text of a command.
@@ -491,12 +485,12 @@ impl Document {
 
     /// The type of a theorem or what `#print` says, under `pp.all`.
     pub fn signature(&self, name: &str) -> Option<&str> {
-        self.raw.signatures.get(name).map(String::as_str)
+        self.answers.signatures.get(name).map(String::as_str)
     }
 
     /// The type of a theorem after reduction.
     pub fn reduced(&self, name: &str) -> Option<&str> {
-        self.raw.reduced.get(name).map(String::as_str)
+        self.answers.reduced.get(name).map(String::as_str)
     }
 
     /// The text with some commands replaced; an empty replacement takes the command's line with it.
@@ -533,13 +527,7 @@ impl Document {
 
     /// The messages of the compiler in a command.
     pub fn messages_in(&self, command: usize) -> impl Iterator<Item = &Message> {
-        let lines = Lines::new(&self.text);
-        let starts = self.commands[command].range.start;
-        let next = self.commands.get(command + 1).map_or(usize::MAX, |c| c.range.start);
-        self.raw.messages.iter().filter(move |m| {
-            let at = lines.of_message(m.pos.line, m.pos.column);
-            (starts..next).contains(&at)
-        })
+        self.facts[command].messages.iter().map(|&m| &self.raw.messages[m])
     }
 
     /// The command of this file that declares `name` or a name that it is a part of.
@@ -569,8 +557,9 @@ impl Document {
                 facts[i].references.push(r.clone());
             }
         }
-        for m in &self.raw.messages {
+        for (n, m) in self.raw.messages.iter().enumerate() {
             let Some(i) = at(lines.of_message(m.pos.line, m.pos.column)) else { continue };
+            facts[i].messages.push(n);
             facts[i].failed |= m.severity == Severity::Error;
             facts[i].sorry |= m.kind == "hasSorry" || m.data.starts_with("declaration uses");
         }
@@ -630,10 +619,13 @@ impl Document {
         }
         self.facts = facts;
         self.frames = frames;
-        self.collect_needs();
+        for (i, identity) in identities(self).into_iter().enumerate() {
+            self.facts[i].identity = identity;
+        }
     }
 
-    fn collect_needs(&mut self) {
+    /// Finds [`Facts::needs`]; some of it is known from the types.
+    pub fn collect_needs(&mut self) {
         let owners = self.owners();
         let direct: Vec<BTreeSet<usize>> = (0..self.commands.len())
             .map(|i| {

@@ -97,6 +97,82 @@ pub fn checked_type<'a>(text: &'a str, name: &str) -> &'a str {
     behind.find(" :").map_or(text, |i| behind[i + 2..].trim_start())
 }
 
+/// Of what `#check` says of a theorem under `pp.all`: the type, and for each universe of the theorem the place
+/// that it has among those in the type.
+pub fn universes<'a>(text: &'a str, name: &str) -> Option<(Vec<usize>, &'a str)> {
+    let statement = checked_type(text, name);
+    let text = text.strip_prefix('@').unwrap_or(text).strip_prefix(name)?;
+    let list = text.strip_prefix(".{").and_then(|t| Some(t.split_once('}')?.0)).unwrap_or_default();
+    let declared: Vec<&str> = list.split(',').map(str::trim).filter(|u| !u.is_empty()).collect();
+    let words: Vec<&str> = tokens(statement).into_iter().map(|t| &statement[t.1]).collect();
+    let places: Option<Vec<usize>> =
+        declared.iter().map(|u| words.iter().position(|w| w == u)).collect::<Option<_>>();
+    let places = places?;
+    let rank = |p: &usize| places.iter().filter(|q| *q < p).count();
+    Some((places.iter().map(rank).collect(), statement))
+}
+
+/// Whether two printed types bind their variables in the same way, as far as both show: explicitly, implicitly
+/// or as instances. To `rfl` that is all the same, but not to those who use the theorem.
+pub fn same_binders(a: &str, b: &str) -> bool {
+    binders(a).iter().zip(binders(b)).all(|(a, b)| *a == b)
+}
+
+/// The brackets of the variables at the beginning of a type, `(` for the left of an arrow.
+fn binders(text: &str) -> Vec<&str> {
+    let all = tokens(text);
+    let word = |i: usize| all.get(i).map_or("", |t: &(Token, Range<usize>)| &text[t.1.clone()]);
+    let (mut out, mut i) = (Vec::new(), 0);
+    while i < all.len() {
+        if word(i) != "∀" {
+            // The left of an arrow, if there is one.
+            let mut depth = 0i32;
+            let arrow = (i..all.len()).find(|&j| {
+                depth += match word(j) {
+                    "(" | "{" | "[" | "⦃" => 1,
+                    ")" | "}" | "]" | "⦄" => -1,
+                    _ => 0,
+                };
+                depth == 0 && matches!(word(j), "→" | "∀" | "∃" | "fun" | ",")
+            });
+            let Some(arrow) = arrow.filter(|&j| word(j) == "→") else { break };
+            let binds = matches!(word(i), "{" | "[" | "⦃") && closes(&word, i) + 1 == arrow;
+            out.push(if binds { word(i) } else { "(" });
+            i = arrow + 1;
+            continue;
+        }
+        i += 1;
+        while matches!(word(i), "(" | "{" | "[" | "⦃") {
+            let names = (i + 1..all.len()).take_while(|&j| all[j].0 == Token::Name && word(j) != ":").count();
+            // An instance without a name is one.
+            out.extend(std::iter::repeat_n(word(i), if word(i) == "[" { 1 } else { names }));
+            i = closes(&word, i) + 1;
+        }
+        if word(i) != "," {
+            break;
+        }
+        i += 1;
+    }
+    out
+}
+
+/// The index of the bracket that closes the one at `open`.
+fn closes<'a>(word: &dyn Fn(usize) -> &'a str, open: usize) -> usize {
+    let (mut depth, mut i) = (0, open);
+    loop {
+        match word(i) {
+            "(" | "{" | "[" | "⦃" => depth += 1,
+            ")" | "}" | "]" | "⦄" => depth -= 1,
+            "" => return i,
+            _ => {}
+        }
+        if depth == 0 {
+            return i;
+        }
+        i += 1;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +209,27 @@ mod tests {
         ] {
             assert_ne!(plain(a), plain(b));
         }
+    }
+
+    #[test]
+    fn binders_and_universes_are_read() {
+        for (a, b, same) in [
+            ("∀ (n m : Nat), P n", "∀ (n : Nat), Q n", true),
+            ("∀ (n : Nat), P n", "∀ {n : Nat}, P n", false),
+            ("∀ (n : Nat) {m : Nat}, P n", "∀ (n : Nat), P n", true),
+            ("Nat → P", "∀ (n : Nat), P", true),
+            ("Nat → ∀ {m : Nat}, P", "∀ (n : Nat) (m : Nat), P", false),
+            ("∀ [inst : Add.{0} Nat], P", "∀ (i : Add.{0} Nat), P", false),
+            ("P (∀ {x : A}, B)", "P (∀ (x : A), B)", true),
+            ("(∀ {x : A}, B) → C", "∀ (h : ∀ {x : A}, B), C", true),
+            ("P", "∀ {n : Nat}, P", true),
+        ] {
+            assert_eq!(same_binders(a, b), same, "{a} | {b}");
+        }
+        let text = "@A.t.{v, u} : ∀ {α : Type u} {β : Type v}, P.{u, v} α β";
+        assert_eq!(universes(text, "A.t"), Some((vec![1, 0], "∀ {α : Type u} {β : Type v}, P.{u, v} α β")));
+        assert_eq!(universes("t : True", "t"), Some((vec![], "True")));
+        assert_eq!(universes("@t.{u} : True", "t"), None);
     }
 
     #[test]

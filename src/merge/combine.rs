@@ -1,14 +1,17 @@
 //! The merge itself: analyse, decide, order, print; then the compiler judges the result, and what it finds
 //! changed is mended.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 
-use super::analyse::{Document, Options, analyse};
-use super::decide::{Decision, Place, Wishes, decide, statement_of};
+use super::analyse::{Document, Options, Reference, compile};
+use super::canonical::{same_binders, universes};
+use super::decide::{Class, Decision, Place, Wishes, class_label, decide, meaning, statement_of};
 use super::lean::Lean;
 use super::order::order;
 use super::print::{Layout, Printed, Printer, first_line};
+use super::questions::{Probe, ask, equal};
+use super::reading::{Digest, Reader, label_of};
 use super::split::Kind;
 use super::{Fatal, MergeRequest, MergeResponse, Messages, Scopes, Timings, until};
 
@@ -44,15 +47,19 @@ pub fn merge_with_progress(
     let options = Options {
         ignore_imports: request.ignore_imports,
         signatures: true,
-        reduce: request.use_def_eq,
+        // What has another name is found by its reduced type; under `preserve` that does not make it the same.
+        reduce: request.use_def_eq && request.scopes == Scopes::Hoist,
+        quiet: true,
         until,
     };
     let numbered: Vec<(usize, &String)> = request.documents.iter().enumerate().collect();
-    let documents =
-        lean.each(&numbered, done, |(i, text)| analyse(lean, text, &format!("document {}", i + 1), options))?;
+    let mut documents =
+        lean.each(&numbered, done, |(i, text)| compile(lean, text, &format!("document {}", i + 1), options))?;
+    ask(lean, &mut documents, options, &|_, _| true)?;
+    documents.iter_mut().for_each(Document::collect_needs);
     let parse_ms = start.elapsed().as_millis() as u64;
-    let mut job = Job { request, lean, documents, until, wishes: Wishes::default(), full: BTreeSet::new() };
-    job.wishes.use_def_eq = request.use_def_eq;
+    let (wishes, full, compared) = Default::default();
+    let mut job = Job { request, lean, documents, until, wishes, full, compared };
     job.wishes.careful = request.scopes == Scopes::Preserve;
     let (content, result, tool_messages) = job.run()?;
     done(request.documents.len());
@@ -72,6 +79,8 @@ struct Job<'a> {
     wishes: Wishes,
     /// Commands whose references are written in full.
     full: BTreeSet<Place>,
+    /// Theorems whose types were compared by `rfl`.
+    compared: BTreeSet<(Place, Place)>,
 }
 
 /// What a result does to a class that its file did not.
@@ -89,7 +98,8 @@ impl Job<'_> {
         let hoist = self.request.scopes == Scopes::Hoist;
         let mut layout = if hoist || self.flat() { Layout::Hoisted } else { Layout::Scoped };
         let mut best: Option<(usize, String, Document, Messages)> = None;
-        for round in 0.. {
+        let mut round = 0;
+        loop {
             let (decision, order) = self.plan(&mut messages);
             let full: BTreeSet<usize> =
                 self.full.iter().filter_map(|p| decision.class_of.get(p).copied()).collect();
@@ -100,8 +110,14 @@ impl Job<'_> {
                 full: &|c| full.contains(&c),
             };
             let Printed { content, notes } = printer.print(&order, layout);
-            let result = self.compile(&content)?;
-            let changes = self.changes(&decision, &order, &result);
+            let mut result = self.compile(&content)?;
+            let changes = self.changes(&decision, &order, &mut result)?;
+            let calm = hoist || changes.is_empty();
+            // With both versions there and in order they can be compared; what is equal becomes one.
+            if calm && self.request.use_def_eq && self.unite(&decision, &changes, &mut result)? {
+                (best, round) = (None, 0);
+                continue;
+            }
             let mut said = Messages { infos: decision.notes.clone(), errors: notes, ..Messages::default() };
             for (&c, change) in &changes {
                 let class = &decision.classes[c];
@@ -120,9 +136,10 @@ impl Job<'_> {
             if best.as_ref().is_none_or(|b| changes.len() < b.0) {
                 best = Some((changes.len(), content, result, said));
             }
-            if hoist || changes.is_empty() || round == ROUNDS {
+            if calm || round == ROUNDS {
                 break;
             }
+            round += 1;
             if layout == Layout::Hoisted {
                 layout = Layout::Scoped;
                 continue;
@@ -211,57 +228,66 @@ impl Job<'_> {
         }
     }
 
+    fn options(&self) -> Options {
+        Options { ignore_imports: false, signatures: false, reduce: false, quiet: false, until: self.until }
+    }
+
     fn compile(&self, content: &str) -> Result<Document, Fatal> {
-        let options = Options { ignore_imports: false, signatures: true, reduce: false, until: self.until };
         let room = content.len() <= super::analyse::MAX_BYTES;
         if !room {
             return Err(Fatal::User(format!("the merged file would have {} bytes", content.len())));
         }
-        analyse(self.lean, content, "the merged file", options)
+        compile(self.lean, content, "the merged file", self.options())
     }
 
-    /// Which classes fail or state something else in the result, though their file has them in order.
-    fn changes(&self, decision: &Decision, order: &[usize], result: &Document) -> BTreeMap<usize, Change> {
+    /// Which classes fail or state something else in the result, though their file has them in order. What is
+    /// read there as in its file states what it stated; of the rest the compiler is asked.
+    fn changes(
+        &self,
+        decision: &Decision,
+        order: &[usize],
+        result: &mut Document,
+    ) -> Result<BTreeMap<usize, Change>, Fatal> {
         let mut class_names: BTreeMap<String, (usize, usize)> = BTreeMap::new();
         for (c, class) in decision.classes.iter().enumerate() {
             for (i, name) in class.names.iter().enumerate() {
                 class_names.entry(name.clone()).or_insert((c, i));
             }
         }
-        let mut out = BTreeMap::new();
-        let mut seen = BTreeSet::new();
-        let mut check = |c: usize, at: usize| {
-            let class = &decision.classes[c];
-            seen.insert(c);
-            let (fact, original) =
-                (&result.facts[at], &self.documents[class.chosen.document].facts[class.chosen.command]);
-            let differs = || {
-                let now = statement_of(result, at, &class_names);
-                !class.statement.is_empty() && now.is_some_and(|n| n != class.statement)
-            };
-            if fact.failed && !original.failed {
-                out.insert(c, Change::Fails);
-            } else if !original.failed && differs() {
-                out.insert(c, Change::Differs);
-            }
-        };
         // Named ones by name; those without, in the order in which they were printed.
         let mut nameless = order.iter().copied().filter(|&c| decision.classes[c].names.is_empty());
-        for at in 0..result.commands.len() {
-            if !result.movable(at) {
+        let class_at: Vec<Option<usize>> = (0..result.commands.len())
+            .map(|at| match result.facts[at].names.first() {
+                _ if !result.movable(at) => None,
+                Some(name) => class_names.get(name).map(|found| found.0),
+                None => nameless.next(),
+            })
+            .collect();
+        let readings = readings(result, &class_at, &class_names);
+        let mut out = BTreeMap::new();
+        let mut uncertain: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        for (at, c) in class_at.iter().enumerate().filter_map(|(at, c)| Some((at, (*c)?))) {
+            let class = &decision.classes[c];
+            seen.insert(c);
+            let original = &self.documents[class.chosen.document].facts[class.chosen.command];
+            let same = || readings[at].is_some_and(|r| decision.readings.get(&class.chosen) == Some(&r));
+            if original.failed {
                 continue;
             }
-            match result.facts[at].names.first() {
-                Some(name) => {
-                    if let Some(&(c, _)) = class_names.get(name) {
-                        check(c, at);
-                    }
-                }
-                None => {
-                    if let Some(c) = nameless.next() {
-                        check(c, at);
-                    }
-                }
+            if result.facts[at].failed {
+                out.insert(c, Change::Fails);
+            } else if !class.statement.is_empty() && !same() {
+                uncertain.insert(at, c);
+            }
+        }
+        if !uncertain.is_empty() {
+            let result = std::slice::from_mut(result);
+            ask(self.lean, result, self.options(), &|_, at| uncertain.contains_key(&at))?;
+        }
+        for (at, c) in uncertain {
+            if statement_of(result, at, &class_names).as_ref() != Some(&decision.classes[c].statement) {
+                out.insert(c, Change::Differs);
             }
         }
         for (c, class) in decision.classes.iter().enumerate() {
@@ -270,7 +296,72 @@ impl Job<'_> {
                 out.insert(c, Change::Fails);
             }
         }
-        out
+        Ok(out)
+    }
+
+    /// Compares types by `rfl` in the result: of theorems that have one name in several files and, under AXLE's
+    /// rule, of those with the same reduced type. Whether some of them are equal, and shall become one.
+    fn unite(
+        &mut self,
+        decision: &Decision,
+        changes: &BTreeMap<usize, Change>,
+        result: &mut Document,
+    ) -> Result<bool, Fatal> {
+        let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
+        let mut by_type: HashMap<&str, usize> = HashMap::new();
+        let mut pairs: Vec<(usize, usize)> = Vec::new();
+        for (c, class) in decision.classes.iter().enumerate() {
+            let fact = &self.documents[class.chosen.document].facts[class.chosen.command];
+            let kind = self.documents[class.chosen.document].commands[class.chosen.command].kind;
+            let unknown = class.statement.is_empty() || class.statement.contains("sorryAx");
+            if kind != Kind::Theorem || unknown || fact.failed || changes.contains_key(&c) {
+                continue;
+            }
+            let mut earlier: BTreeSet<usize> = BTreeSet::new();
+            let of = |p: &Place| self.documents[p.document].facts[p.command].names.first();
+            let names: BTreeSet<&String> = class.members.iter().filter_map(of).collect();
+            for name in names {
+                let all = by_name.entry(name).or_default();
+                earlier.extend(all.iter());
+                all.push(c);
+            }
+            if !class.reduced.is_empty() {
+                earlier.insert(*by_type.entry(&class.reduced).or_insert(c));
+            }
+            pairs.extend(earlier.into_iter().filter(|&e| e != c).map(|e| (e, c)));
+        }
+        let first = |c: usize| decision.classes[c].members[0];
+        pairs.retain(|&(a, b)| {
+            let apart = decision.classes[b].members.iter().any(|m| self.wishes.apart.contains(m));
+            !apart && self.compared.insert((first(a), first(b)))
+        });
+        let pairs: Vec<(usize, usize, Probe, Probe)> = pairs
+            .into_iter()
+            .filter_map(|(a, b)| {
+                let [of_a, of_b] = [a, b].map(|c| self.printed(&decision.classes[c]));
+                let ((type_a, probe_a), (type_b, probe_b)) = (of_a?, of_b?);
+                let may = probe_a.levels.len() == probe_b.levels.len() && same_binders(type_a, type_b);
+                may.then_some((a, b, probe_a, probe_b))
+            })
+            .collect();
+        let probes: Vec<(Probe, Probe)> = pairs.iter().map(|p| (p.2.clone(), p.3.clone())).collect();
+        let mut united = false;
+        for ((a, b, ..), _) in
+            pairs.iter().zip(equal(self.lean, result, &probes, self.until)?).filter(|(_, equal)| *equal)
+        {
+            for &member in &decision.classes[*b].members {
+                united |= self.wishes.equal.insert(member, first(*a)).is_none();
+            }
+        }
+        Ok(united)
+    }
+
+    /// The printed type of a theorem, and how to ask for it in the result.
+    fn printed(&self, class: &Class) -> Option<(&str, Probe)> {
+        let document = &self.documents[class.chosen.document];
+        let own = document.facts[class.chosen.command].names.first()?;
+        let (levels, printed) = universes(document.signature(own)?, own)?;
+        Some((printed, Probe { name: class.names.first()?.clone(), levels }))
     }
 
     /// Changes the plan where the result is not what the files say; `false` if there is nothing left to try.
@@ -303,4 +394,23 @@ impl Job<'_> {
         }
         tried
     }
+}
+
+/// How each command of the result is read, in the terms of the classes.
+fn readings(
+    result: &Document,
+    class_at: &[Option<usize>],
+    class_names: &BTreeMap<String, (usize, usize)>,
+) -> Vec<Option<Digest>> {
+    let mut reader = Reader::new(result);
+    (0..result.commands.len())
+        .map(|at| {
+            let own = &result.facts[at].names;
+            let resolve = |r: &Reference| {
+                let class = if r.local { meaning(own, class_names, &r.name) } else { None };
+                class.unwrap_or_else(|| r.name.clone())
+            };
+            reader.read(at, &resolve, &|found| class_at[at].map_or_else(|| label_of(found), class_label))
+        })
+        .collect()
 }

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::analyse::Document;
+use super::analyse::{Document, Reference};
 use super::canonical::{canonical, checked_type};
+use super::reading::{Digest, Reader, label_of, words};
 use super::rename::Names;
 use super::source::{Token, tokens};
 use super::split::{Kind, head};
@@ -32,6 +33,19 @@ pub struct Class {
     pub names: Vec<String>,
     /// What it states, in canonical form; empty if that is not known.
     pub statement: String,
+    /// For theorems, the type after reduction, in the same form; empty if that is not known.
+    pub reduced: String,
+}
+
+impl Class {
+    fn new(chosen: Place, names: Vec<String>, statement: String, reduced: String) -> Class {
+        Class { members: vec![], chosen, success: false, attempts: vec![], names, statement, reduced }
+    }
+}
+
+/// What stands for a class of commands that change how others are read.
+pub fn class_label(class: usize) -> Vec<u8> {
+    format!("class {class}").into_bytes()
 }
 
 /// Everything that was decided.
@@ -42,6 +56,8 @@ pub struct Decision {
     pub class_of: HashMap<Place, usize>,
     /// For each document, what its names become.
     pub names: Vec<Names>,
+    /// How each command is read, its names as the classes that they mean; absent if that is not known.
+    pub readings: HashMap<Place, Digest>,
     /// What a person should know.
     pub notes: Vec<String>,
 }
@@ -49,9 +65,9 @@ pub struct Decision {
 /// What is asked of [`decide`] beyond the files.
 #[derive(Clone, Debug, Default)]
 pub struct Wishes {
-    /// Compare types of theorems after reduction.
-    pub use_def_eq: bool,
-    /// Two theorems of one file stay two, and only types as written make theorems of different names the same.
+    /// Theorems whose types are equal by definition: each with an earlier one.
+    pub equal: BTreeMap<Place, Place>,
+    /// Two theorems of one file stay two.
     pub careful: bool,
     /// Commands that must not be taken for the same as one of another file.
     pub apart: BTreeSet<Place>,
@@ -65,48 +81,51 @@ pub fn decide(documents: &[Document], wishes: &Wishes) -> Decision {
     let mut class_of: HashMap<Place, usize> = HashMap::new();
     let mut by_key: HashMap<String, Vec<usize>> = HashMap::new();
     let mut unknown: Vec<Place> = Vec::new();
+    let mut readings = HashMap::new();
     for (d, document) in documents.iter().enumerate() {
         let owners = document.owners();
+        let mut reader = Reader::new(document);
         for command in 0..document.commands.len() {
-            if !document.movable(command) {
-                continue;
-            }
             let place = Place { document: d, command };
-            let keys = Keys { document, owners: &owners, class_of: &class_of, d };
-            let (found, statement) = keys.of(command, wishes.use_def_eq);
-            if found.is_empty() || document.commands[command].kind == Kind::Broken {
-                unknown.push(place);
-                continue;
-            }
-            let (names, kind) = (&document.facts[command].names, document.commands[command].kind);
-            let same_name = |c: &usize| classes[*c].names == *names;
-            let fits = |c: &usize, reduced: bool| {
-                let new_to_file = || classes[*c].members.iter().all(|m| m.document != d);
-                // What only acts, acts as often as its file says.
-                let acts = matches!(kind, Kind::Effect | Kind::Example);
-                (!acts || new_to_file()) && (!wishes.careful || same_name(c) || (!reduced && new_to_file()))
-            };
-            let apart = wishes.apart.contains(&place);
-            let known = found.iter().filter(|_| !apart).find_map(|key| {
-                let reduced = key.starts_with("reduced ");
-                let all: Vec<usize> = by_key.get(key)?.iter().copied().filter(|c| fits(c, reduced)).collect();
-                all.iter().copied().find(same_name).or_else(|| all.first().copied())
-            });
-            let class = known.unwrap_or_else(|| {
-                let (chosen, names) = (place, document.facts[command].names.clone());
-                let class =
-                    Class { members: vec![], chosen, success: false, attempts: vec![], names, statement };
-                classes.push(class);
-                classes.len() - 1
-            });
-            classes[class].members.push(place);
-            class_of.insert(place, class);
-            for key in found {
-                let all = by_key.entry(key).or_default();
-                if !all.contains(&class) {
-                    all.push(class);
+            let context = reader.context(command);
+            let keys = Keys { document, owners: &owners, class_of: &class_of, d, context };
+            let found = if document.movable(command) { Some(keys.of(command)) } else { None };
+            if let Some(found) = found {
+                if found.keys.is_empty() || document.commands[command].kind == Kind::Broken {
+                    unknown.push(place);
+                } else {
+                    let (names, kind) = (&document.facts[command].names, document.commands[command].kind);
+                    let same_name = |c: &usize| classes[*c].names == *names;
+                    let new_to_file = |c: &usize| classes[*c].members.last().is_none_or(|m| m.document != d);
+                    // What only acts, acts as often as its file says.
+                    let acts = matches!(kind, Kind::Effect | Kind::Example);
+                    let fits = |c: &usize| new_to_file(c) || (!acts && (!wishes.careful || same_name(c)));
+                    let apart = wishes.apart.contains(&place);
+                    let known = found.keys.iter().filter(|_| !apart).find_map(|key| {
+                        let all: Vec<usize> = by_key.get(key)?.iter().copied().filter(fits).collect();
+                        all.iter().copied().find(same_name).or_else(|| all.first().copied())
+                    });
+                    let equal =
+                        || wishes.equal.get(&place).and_then(|p| class_of.get(p).copied()).filter(fits);
+                    let class = known.or_else(|| equal().filter(|_| !apart)).unwrap_or_else(|| {
+                        let Found { statement, reduced, .. } = found.clone();
+                        classes.push(Class::new(place, names.clone(), statement, reduced));
+                        classes.len() - 1
+                    });
+                    classes[class].members.push(place);
+                    class_of.insert(place, class);
+                    for key in found.keys {
+                        let all = by_key.entry(key).or_default();
+                        if !all.contains(&class) {
+                            all.push(class);
+                        }
+                    }
                 }
             }
+            let keys = Keys { document, owners: &owners, class_of: &class_of, d, context };
+            let resolve = |r: &Reference| keys.resolved(r, command);
+            let label = |reading| class_of.get(&place).map_or_else(|| label_of(reading), |c| class_label(*c));
+            readings.extend(reader.read(command, &resolve, &label).map(|reading| (place, reading)));
         }
     }
     let mut notes = Vec::new();
@@ -115,7 +134,7 @@ pub fn decide(documents: &[Document], wishes: &Wishes) -> Decision {
         choose(documents, class, wishes);
     }
     let names = name(documents, &mut classes, &class_of, &mut notes);
-    Decision { classes, class_of, names, notes }
+    Decision { classes, class_of, names, readings, notes }
 }
 
 /// Versions whose statement is not known are attempts at what else has their name, or stand alone.
@@ -138,9 +157,8 @@ fn attempts(
         match names.first().and_then(|n| by_name.get(n)) {
             Some(&class) => classes[class].attempts.push(place),
             None => {
-                let (members, names, statement) = (vec![place], names.clone(), String::new());
-                let class =
-                    Class { members, chosen: place, success: false, attempts: vec![], names, statement };
+                let mut class = Class::new(place, names.clone(), String::new(), String::new());
+                class.members.push(place);
                 for name in &class.names {
                     by_name.insert(name.clone(), classes.len());
                 }
@@ -250,11 +268,24 @@ fn unique(name: &str, used: &mut HashSet<String>) -> String {
 }
 
 /// Makes the texts by which commands are compared.
-pub(super) struct Keys<'a> {
-    pub document: &'a Document,
-    pub owners: &'a HashMap<String, usize>,
-    pub class_of: &'a HashMap<Place, usize>,
-    pub d: usize,
+struct Keys<'a> {
+    document: &'a Document,
+    owners: &'a HashMap<String, usize>,
+    class_of: &'a HashMap<Place, usize>,
+    d: usize,
+    /// What holds where the command stands.
+    context: Digest,
+}
+
+/// What is known of a command.
+#[derive(Clone, Default)]
+struct Found {
+    /// It is the same as whatever has one of these keys.
+    keys: Vec<String>,
+    /// See [`Class::statement`].
+    statement: String,
+    /// See [`Class::reduced`].
+    reduced: String,
 }
 
 impl Keys<'_> {
@@ -272,8 +303,14 @@ impl Keys<'_> {
         Some(format!("<{class} {i}>{}", &name[n.len()..]))
     }
 
-    /// The keys of a command: it is the same as whatever has one of them. And what it states.
-    fn of(&self, command: usize, use_def_eq: bool) -> (Vec<String>, String) {
+    /// What a reference means.
+    fn resolved(&self, r: &Reference, command: usize) -> String {
+        let name = if r.local { self.constant(&r.name, command) } else { None };
+        name.unwrap_or_else(|| r.name.clone())
+    }
+
+    /// The keys of a command, and what it states.
+    fn of(&self, command: usize) -> Found {
         let (fact, kind) = (&self.document.facts[command], self.document.commands[command].kind);
         let own = &fact.names;
         let constant = |n: &str| self.constant(n, command);
@@ -281,22 +318,21 @@ impl Keys<'_> {
             Kind::Theorem if own.len() == 1 => {
                 let name = &own[0];
                 let Some(signature) = self.document.signature(name) else {
-                    return (self.by_text(command), String::new());
+                    return Found { keys: self.by_text(command), ..Found::default() };
                 };
                 let statement = canonical(checked_type(signature, name), &constant);
                 if self.hides(signature, command) {
-                    return (vec![format!("type {statement} {}", self.text(command, true))], statement);
+                    let keys = vec![format!("type {statement} {}", self.text(command, true))];
+                    return Found { keys, statement, reduced: String::new() };
                 }
-                let mut keys = vec![format!("type {statement}")];
-                if use_def_eq && let Some(reduced) = self.document.reduced(name) {
-                    keys.push(format!("reduced {}", canonical(reduced, &constant)));
-                }
-                (keys, statement)
+                let keys = vec![format!("type {statement}")];
+                let reduced = self.document.reduced(name).map(|r| canonical(r, &constant));
+                Found { keys, statement, reduced: reduced.unwrap_or_default() }
             }
             Kind::Theorem | Kind::Definition => {
                 let printed: Option<Vec<&str>> = own.iter().map(|n| self.document.signature(n)).collect();
                 let Some(printed) = printed.filter(|p| !p.is_empty()) else {
-                    return (self.by_text(command), String::new());
+                    return Found { keys: self.by_text(command), ..Found::default() };
                 };
                 let statement: String = printed.iter().map(|p| canonical(p, &constant)).collect();
                 let source = self.document.source(command);
@@ -310,13 +346,14 @@ impl Keys<'_> {
                     true => self.text(command, false),
                     false => String::new(),
                 };
-                (vec![format!("is {own:?} {safety} {statement} {text}")], statement)
+                let keys = vec![format!("is {own:?} {safety} {statement} {text}")];
+                Found { keys, statement, reduced: String::new() }
             }
-            Kind::Broken => (vec![], String::new()),
-            _ => (
-                vec![format!("acts {}\n{}", self.context(command), self.text(command, false))],
-                String::new(),
-            ),
+            Kind::Broken => Found::default(),
+            _ => {
+                let keys = vec![format!("acts {}\n{}", self.context(command), self.text(command, false))];
+                Found { keys, ..Found::default() }
+            }
         }
     }
 
@@ -341,53 +378,28 @@ impl Keys<'_> {
         }
     }
 
-    /// The namespace and the commands that hold where a command stands.
+    /// The namespace and what holds where a command stands.
     fn context(&self, command: usize) -> String {
-        let fact = &self.document.facts[command];
-        let mut context = fact.namespace.clone();
-        for level in &fact.scope {
-            for &item in &self.document.frames[level.frame].items[..level.items] {
-                context.push('\n');
-                context += self.document.source(item);
-            }
-        }
-        context
+        format!("{} {:?}", self.document.facts[command].namespace, self.context)
     }
 
-    /// A command as a text without comments in which references are resolved; with `statement`, only what stands
-    /// before its proof, if that is plain.
+    /// A command as a text in which references are resolved; see [`words`].
     fn text(&self, command: usize, statement: bool) -> String {
-        let fact = &self.document.facts[command];
-        let start = self.document.commands[command].range.start;
-        let text = self.document.source(command);
-        let mut out = String::new();
-        let (mut depth, mut plain) = (0i32, true);
-        for (kind, range) in tokens(text) {
-            if matches!(kind, Token::Comment | Token::Doc) {
-                continue;
-            }
-            let word = &text[range.clone()];
-            match word {
-                "(" | "[" | "{" | "⟨" => depth += 1,
-                ")" | "]" | "}" | "⟩" => depth -= 1,
-                "let" | "have" => plain = false,
-                ":=" if depth == 0 && plain && statement => break,
-                _ => {}
-            }
-            let (from, to) = (start + range.start, start + range.end);
-            let inside = |r: &&super::analyse::Reference| r.range.start >= from && r.range.end == to;
-            let resolved = fact.references.iter().filter(inside).min_by_key(|r| r.range.start);
-            match resolved.filter(|_| kind == Token::Name) {
-                Some(r) => {
-                    out += &word[..r.range.start - from];
-                    let name = if r.local { self.constant(&r.name, command) } else { None };
-                    out += &name.unwrap_or_else(|| r.name.clone());
-                }
-                None => out += word,
-            }
-            out.push(' ');
+        words(self.document, command, statement, &|r| self.resolved(r, command))
+    }
+}
+
+/// What a name of the result means: a part of the command itself, or of a class.
+pub fn meaning(own: &[String], class_names: &BTreeMap<String, (usize, usize)>, name: &str) -> Option<String> {
+    let mut at = name.len();
+    loop {
+        if let Some(i) = own.iter().position(|n| n == &name[..at]) {
+            return Some(format!("<self {i}>{}", &name[at..]));
         }
-        out
+        if let Some((class, i)) = class_names.get(&name[..at]) {
+            return Some(format!("<{class} {i}>{}", &name[at..]));
+        }
+        at = name[..at].rfind('.')?;
     }
 }
 
@@ -399,18 +411,7 @@ pub fn statement_of(
     class_names: &BTreeMap<String, (usize, usize)>,
 ) -> Option<String> {
     let own = &document.facts[command].names;
-    let constant = |name: &str| {
-        let mut at = name.len();
-        loop {
-            if let Some(i) = own.iter().position(|n| n == &name[..at]) {
-                return Some(format!("<self {i}>{}", &name[at..]));
-            }
-            if let Some((class, i)) = class_names.get(&name[..at]) {
-                return Some(format!("<{class} {i}>{}", &name[at..]));
-            }
-            at = name[..at].rfind('.')?;
-        }
-    };
+    let constant = |name: &str| meaning(own, class_names, name);
     if document.commands[command].kind == Kind::Theorem && own.len() == 1 {
         return document.signature(&own[0]).map(|s| canonical(checked_type(s, &own[0]), &constant));
     }

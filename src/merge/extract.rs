@@ -225,11 +225,13 @@ fn alone(document: &Document) -> Decision {
         attempts: vec![],
         names: document.facts[p.command].names.clone(),
         statement: String::new(),
+        reduced: String::new(),
     });
     Decision {
         classes: classes.collect(),
         class_of: places.iter().enumerate().map(|(c, &p)| (p, c)).collect(),
         names: vec![Names::default()],
+        readings: HashMap::new(),
         notes: vec![],
     }
 }

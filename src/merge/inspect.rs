@@ -58,11 +58,11 @@ pub struct Questions<'a> {
 pub fn inspect(lean: &Lean, document: &Document, questions: Questions<'_>) -> Result<Inspection, Fatal> {
     let printing = questions.printing.join("\n");
     let parts = ["inspection", &printing, if questions.tactics { "tactics" } else { "" }, &document.text];
-    lean.cached(&document.modules(), &parts, || {
+    cached(lean, document, &parts, || {
         // With `private` left out everything can be asked for, unless something public has its name.
         let mut answer = Inspection::default();
         for public in [true, false] {
-            let dir = directory()?;
+            let dir = lean.directory()?;
             let copy = Copy::of(document, questions.tactics, public);
             let said = copy.compile(lean, dir.path(), questions.until)?;
             copy.syntax(document, &said, &mut answer);
@@ -88,8 +88,8 @@ pub fn axioms(
     if names.is_empty() {
         return Ok(BTreeMap::new());
     }
-    lean.cached(&document.modules(), &["axioms", &document.text], || {
-        let dir = directory()?;
+    cached(lean, document, &["axioms", &document.text], || {
+        let dir = lean.directory()?;
         // At the end of the file itself, where private names can be asked for too.
         let mut text = document.text.clone();
         text.push('\n');
@@ -112,9 +112,20 @@ pub fn axioms(
     })
 }
 
-fn directory() -> Result<tempfile::TempDir, Fatal> {
-    let dir = tempfile::Builder::new().prefix("lean-oracle-merge-").tempdir();
-    dir.map_err(|e| Fatal::Internal(format!("no directory for temporary files: {e}")))
+/// What was found out before about the same parts, else now.
+fn cached<T: Serialize + serde::de::DeserializeOwned>(
+    lean: &Lean,
+    document: &Document,
+    parts: &[&str],
+    compute: impl FnOnce() -> Result<T, Fatal>,
+) -> Result<T, Fatal> {
+    let key = lean.key(&document.modules(), parts);
+    if let Some(known) = lean.recall(key.as_deref()) {
+        return Ok(known);
+    }
+    let answer = compute()?;
+    lean.keep(key.as_deref(), &answer);
+    Ok(answer)
 }
 
 fn write(dir: &Path, name: &str, text: &str) -> Result<(), Fatal> {

@@ -1,18 +1,23 @@
-//! The compiler: found, run with a time limit, several at once, its answers kept on disk.
+//! The compiler: found, run within limits of time, memory and output, several at once, its answers kept on disk.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
 use super::Fatal;
+use crate::repl::monitor::{Limits, Monitor};
 
 /// How loud a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +64,7 @@ impl Message {
 }
 
 /// A Lean compiler with what it needs to find the imports.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Lean {
     program: PathBuf,
     variables: BTreeMap<String, String>,
@@ -68,16 +73,27 @@ pub struct Lean {
     pub imports: String,
     /// How many compilers may run at the same time.
     pub jobs: usize,
+    /// A compiler that has more resident memory than this, in bytes, with the processes that it started, is
+    /// killed; by default 12 GiB or three quarters of the machine's memory. Read before the first run.
+    pub memory: Option<u64>,
     /// Where answers are kept; `None`: nowhere.
     pub cache: Option<PathBuf>,
     /// Options of Lean for the files that are compiled, each `name=value`; see [`Lean::set_options`].
     options: Vec<String>,
     /// Set by anybody to end all runs under way, with an error, when nobody waits for the answer any more.
     pub stop: Arc<AtomicBool>,
-    /// It stops after some number of errors unless it is told not to.
-    stops: bool,
     /// The milliseconds of all runs.
     spent: Arc<AtomicU64>,
+    /// This version has no limit on the number of errors, nor an option for it.
+    boundless: Arc<AtomicBool>,
+    /// Watches the runs, and ends what is left of them when this program ends, however it does.
+    monitor: Arc<Mutex<Option<Arc<Monitor>>>>,
+}
+
+impl fmt::Debug for Lean {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.program.display(), self.version)
+    }
 }
 
 impl Lean {
@@ -147,24 +163,19 @@ impl Lean {
             .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))
             .map(|d| d.join("lean-oracle/merge"));
         let jobs = std::thread::available_parallelism().map_or(1, |n| n.get());
-        // An option that a version does not have is an error.
-        let probe = Command::new(&program)
-            .args([UNLIMITED, "--stdin"])
-            .envs(&variables)
-            .stdin(Stdio::null())
-            .output();
-        let stops = probe.is_ok_and(|o| o.status.success());
         Ok(Lean {
-            stops,
             program,
             variables,
             version,
             imports: String::new(),
             jobs,
+            memory: Some((machine_memory() / 4 * 3).min(12 << 30)),
             cache,
             options: Vec::new(),
             stop: Arc::default(),
             spent: Arc::default(),
+            boundless: Arc::default(),
+            monitor: Arc::default(),
         })
     }
 
@@ -202,10 +213,27 @@ impl Lean {
         self.spent.load(Ordering::Relaxed)
     }
 
+    fn monitor(&self) -> Result<Arc<Monitor>, Fatal> {
+        let mut monitor = self.monitor.lock().expect("no panic while it is held");
+        if monitor.is_none() {
+            let limits = Limits { memory: self.memory, cpu: None };
+            let started = Monitor::start(limits);
+            *monitor =
+                Some(started.map_err(|e| Fatal::Internal(format!("no place for temporary files: {e}")))?);
+        }
+        Ok(monitor.clone().expect("it was just started"))
+    }
+
+    /// A new directory to run in. It goes when it is dropped, or when this program ends.
+    pub(super) fn directory(&self) -> Result<TempDir, Fatal> {
+        let made = tempfile::tempdir_in(&self.monitor()?.directory);
+        made.map_err(|e| Fatal::Internal(format!("no directory for temporary files: {e}")))
+    }
+
     /// Compiles `file` in `dir`, with `args` before it, and returns its messages.
     ///
     /// # Errors
-    /// The time is over, or the compiler died.
+    /// The time is over, or the compiler died or took too much.
     pub(super) fn run(
         &self,
         dir: &Path,
@@ -213,6 +241,19 @@ impl Lean {
         args: &[&str],
         until: Instant,
     ) -> Result<Vec<Message>, Fatal> {
+        if !self.boundless.load(Ordering::Relaxed) {
+            // The 101st error counts as well.
+            let messages = self.once(dir, file, &[&["-DmaxErrors=0"], args].concat(), until)?;
+            let unknown = |m: &Message| m.data.contains("unknown") && m.data.contains("option 'maxErrors'");
+            if !matches!(&messages[..], [m] if unknown(m)) {
+                return Ok(messages);
+            }
+            self.boundless.store(true, Ordering::Relaxed);
+        }
+        self.once(dir, file, args, until)
+    }
+
+    fn once(&self, dir: &Path, file: &str, args: &[&str], until: Instant) -> Result<Vec<Message>, Fatal> {
         let open = |name: &str| {
             File::create(dir.join(name)).map_err(|e| Fatal::Internal(format!("{}: {e}", dir.display())))
         };
@@ -221,67 +262,84 @@ impl Lean {
             Some(p) if !p.is_empty() => format!("{}:{p}", dir.display()),
             _ => dir.display().to_string(),
         };
+        let monitor = self.monitor()?;
+        let uuid = uuid::Uuid::new_v4().to_string();
+        // Several runs may share a directory.
+        let (out, err) = (format!("{file}.out"), format!("{file}.err"));
         let mut child = Command::new(&self.program)
             .envs(&self.variables)
             .env("LEAN_PATH", path)
+            .env(Monitor::MARK, monitor.mark(&uuid))
             .current_dir(dir)
             .arg("--json")
-            // The 101st error counts as well.
-            .args(self.stops.then_some(UNLIMITED))
             .args(self.options.iter().map(|o| format!("-D{o}")))
             .args(args)
             .arg(file)
             .stdin(Stdio::null())
-            .stdout(open("out")?)
-            .stderr(open("err")?)
+            .stdout(open(&out)?)
+            .stderr(open(&err)?)
+            .process_group(0)
             .spawn()
             .map_err(|e| Fatal::Internal(format!("{} does not run: {e}", self.program.display())))?;
         let start = Instant::now();
+        let usage = monitor.watch(Some(child.id()), &uuid);
+        let group = Pid::from_raw(child.id() as i32).expect("a child has a number");
+        let too_long =
+            || [&out, &err].iter().any(|f| dir.join(f).metadata().is_ok_and(|m| m.len() > MAX_OUTPUT));
         let mut pause = Duration::from_millis(1);
-        let status = loop {
-            match child.try_wait() {
-                Ok(Some(status)) => break status,
-                Ok(None) if Instant::now() >= until || self.stop.load(Ordering::Relaxed) => {
-                    let _ = child.kill();
-                    let _ = child.wait();
-                    return Err(match Instant::now() >= until {
-                        true => Fatal::Timeout,
-                        false => Fatal::Internal("stopped: nobody waits for the answer".into()),
-                    });
+        // It is not waited for before nobody may kill its group any more: until then the number is its own.
+        let ended = loop {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            match waitid(WaitId::Pid(group), options) {
+                Ok(None) if Instant::now() >= until => break Err(Fatal::Timeout),
+                Ok(None) if self.stop.load(Ordering::Relaxed) => {
+                    break Err(Fatal::Internal("stopped: nobody waits for the answer".into()));
+                }
+                Ok(None) if too_long() => {
+                    let most = MAX_OUTPUT >> 20;
+                    break Err(Fatal::Resources(format!("the Lean compiler wrote more than {most} MiB")));
                 }
                 Ok(None) => std::thread::sleep(pause),
-                Err(e) => return Err(Fatal::Internal(format!("waiting for Lean: {e}"))),
+                Ok(Some(_)) | Err(_) => break Ok(()),
             }
             pause = (pause * 2).min(Duration::from_millis(20));
         };
+        if ended.is_err() {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        monitor.ended(&usage);
+        let status = child.wait().map_err(|e| Fatal::Internal(format!("waiting for Lean: {e}")))?;
         self.spent.fetch_add(start.elapsed().as_millis() as u64, Ordering::Relaxed);
+        ended?;
+        if usage.over_memory.load(Ordering::Relaxed) {
+            let most = self.memory.unwrap_or_default() >> 20;
+            return Err(Fatal::Resources(format!("the Lean compiler took more than {most} MiB of memory")));
+        }
         let read = |name: &str| fs::read(dir.join(name)).map(|b| String::from_utf8_lossy(&b).into_owned());
-        let (out, err) = (read("out").unwrap_or_default(), read("err").unwrap_or_default());
+        let (out, err) = (read(&out).unwrap_or_default(), read(&err).unwrap_or_default());
         // Lines that are no messages are what the program printed itself.
         let messages: Vec<Message> = out.lines().filter_map(|l| serde_json::from_str(l).ok()).collect();
-        if let Some(why) = err.lines().find_map(|l| l.strip_prefix("error: invalid -D parameter, ")) {
+        let said = messages
+            .iter()
+            .map(|m| m.data.as_str())
+            .chain(err.lines().filter_map(|l| l.strip_prefix("error: ")));
+        let refused = said.filter_map(|said| said.strip_prefix("invalid -D parameter, ")?.lines().next());
+        // Our own is taken back by `run`.
+        if let Some(why) = refused.filter(|why| !why.contains("'maxErrors'")).next() {
             return Err(Fatal::User(format!("global_options: {why}")));
         }
-        let refused = |m: &Message| m.data.strip_prefix("invalid -D parameter, ").map(str::to_string);
-        if let Some(why) = messages.iter().find_map(refused) {
-            let why = why.lines().next().unwrap_or_default();
-            return Err(Fatal::User(format!("global_options: {why}")));
-        }
-        if !status.success() && !messages.iter().any(|m| m.severity == Severity::Error) {
+        let failed = messages.iter().any(|m| m.severity == Severity::Error);
+        // Whatever else it may have said: what ended in any other way did not read all of the file.
+        if status.code() != Some(i32::from(failed)) {
             let tail: String = err.chars().rev().take(500).collect::<Vec<_>>().into_iter().rev().collect();
             return Err(Fatal::Resources(format!("the Lean compiler ended with {status}: {}", tail.trim())));
         }
         Ok(messages)
     }
 
-    /// Answers from the disk what was computed before for the same compiler, imports and `parts`, else computes.
-    pub(super) fn cached<T: Serialize + for<'d> Deserialize<'d>>(
-        &self,
-        imports: &[String],
-        parts: &[&str],
-        compute: impl FnOnce() -> Result<T, Fatal>,
-    ) -> Result<T, Fatal> {
-        let Some(cache) = &self.cache else { return compute() };
+    /// Where the answer to `parts` is kept, for this compiler and these imports.
+    pub(super) fn key(&self, imports: &[String], parts: &[&str]) -> Option<PathBuf> {
+        let cache = self.cache.as_ref()?;
         let mut hash = Sha256::new();
         let mut add = |part: &str| {
             hash.update((part.len() as u64).to_le_bytes());
@@ -310,21 +368,26 @@ impl Lean {
             add(part);
         }
         let name: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-        let file = cache.join(format!("{name}.json"));
-        if let Some(found) = fs::read(&file).ok().and_then(|b| serde_json::from_slice(&b).ok()) {
-            return Ok(found);
-        }
-        let answer = compute()?;
-        // A cache that cannot be written is no reason to fail. The rename makes the file whole or absent.
+        Some(cache.join(format!("{name}.json")))
+    }
+
+    /// What was kept there.
+    pub(super) fn recall<T: for<'d> Deserialize<'d>>(&self, key: Option<&Path>) -> Option<T> {
+        fs::read(key?).ok().and_then(|b| serde_json::from_slice(&b).ok())
+    }
+
+    /// Keeps an answer there. That it cannot be written is no reason to fail.
+    pub(super) fn keep<T: Serialize>(&self, key: Option<&Path>, answer: &T) {
+        let (Some(cache), Some(file)) = (&self.cache, key) else { return };
+        // The rename makes the file whole or absent.
         let write = || -> std::io::Result<()> {
             fs::create_dir_all(cache)?;
             let temporary = tempfile::NamedTempFile::new_in(cache)?;
-            serde_json::to_writer(std::io::BufWriter::new(temporary.as_file()), &answer)?;
-            temporary.persist(&file)?;
+            serde_json::to_writer(std::io::BufWriter::new(temporary.as_file()), answer)?;
+            temporary.persist(file)?;
             Ok(())
         };
         let _ = write();
-        Ok(answer)
     }
 
     /// Computes `f` of every item, several at once, in their order; `done` hears of each.
@@ -375,10 +438,18 @@ pub(super) fn option_value(name: &str, value: &Value) -> Result<String, Fatal> {
 }
 
 /// Changes when what is kept on disk changes its meaning.
-const FORMAT: &str = "3";
+const FORMAT: &str = "5";
 
-/// No limit on the number of errors.
-const UNLIMITED: &str = "-DmaxErrors=0";
+/// The most that a compiler may write to its output, in bytes.
+const MAX_OUTPUT: u64 = 512 << 20;
+
+/// The memory of this machine in bytes.
+fn machine_memory() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = text.lines().find_map(|l| l.strip_prefix("MemTotal:"));
+    let kib = total.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
+    kib.map_or(u64::MAX, |kib| kib << 10)
+}
 
 fn runs(program: &Path) -> bool {
     let status = Command::new(program)

@@ -26,6 +26,8 @@ mod lean;
 mod normalize;
 mod order;
 mod print;
+mod questions;
+mod reading;
 mod rename;
 mod select;
 mod sorry;

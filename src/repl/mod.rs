@@ -23,7 +23,7 @@ mod engine;
 pub mod header;
 mod json;
 mod lean;
-mod monitor;
+pub(crate) mod monitor;
 mod pool;
 mod process;
 mod session;

@@ -323,9 +323,9 @@ impl Lean {
             .iter()
             .map(|m| m.data.as_str())
             .chain(err.lines().filter_map(|l| l.strip_prefix("error: ")));
-        let refused = said.filter_map(|said| said.strip_prefix("invalid -D parameter, ")?.lines().next());
+        let mut refused = said.filter_map(|said| said.strip_prefix("invalid -D parameter, ")?.lines().next());
         // Our own is taken back by `run`.
-        if let Some(why) = refused.filter(|why| !why.contains("'maxErrors'")).next() {
+        if let Some(why) = refused.find(|why| !why.contains("'maxErrors'")) {
             return Err(Fatal::User(format!("global_options: {why}")));
         }
         let failed = messages.iter().any(|m| m.severity == Severity::Error);

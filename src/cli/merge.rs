@@ -486,6 +486,7 @@ pub fn extract_decls(e: &ExtractDecls) -> ExitCode {
         return code;
     }
     let answer = e.request().and_then(|r| lean_oracle::merge::extract_decls(&r, &e.one.common.lean()?));
+    let answer = answer.map_err(|fatal| e.one.named(fatal));
     if let (Ok(answer), Some(dir)) = (&answer, &e.output_dir) {
         let files: Vec<(PathBuf, &str)> = answer
             .documents

@@ -214,11 +214,6 @@ pub fn compile(lean: &Lean, text: &str, what: &str, options: Options) -> Result<
     Ok(document)
 }
 
-/// The names in import lines.
-fn modules(imports: &[String]) -> Vec<String> {
-    imports.iter().filter_map(|i| i.split_whitespace().last()).map(str::to_string).collect()
-}
-
 /// The comments and the import lines of a header.
 fn notice(header: &str) -> (String, Vec<String>) {
     let all = tokens(header);
@@ -463,7 +458,8 @@ fn synthetic(name: &str) -> bool {
 impl Document {
     /// The modules that it imports.
     pub fn modules(&self) -> Vec<String> {
-        modules(&self.imports)
+        let module = |i: &String| i.split_whitespace().last().map(str::to_string);
+        self.imports.iter().filter_map(module).collect()
     }
 
     /// Where its module is, if there is one in which everything can be asked for.

@@ -318,12 +318,12 @@ impl Lean {
         let (out, err) = (read(&out).unwrap_or_default(), read(&err).unwrap_or_default());
         // Lines that are no messages are what the program printed itself.
         let messages: Vec<Message> = out.lines().filter_map(|l| serde_json::from_str(l).ok()).collect();
-        if let Some(why) = err.lines().find_map(|l| l.strip_prefix("error: invalid -D parameter, ")) {
-            return Err(Fatal::User(format!("global_options: {why}")));
-        }
-        let refused = |m: &Message| m.data.strip_prefix("invalid -D parameter, ").map(str::to_string);
-        if let Some(why) = messages.iter().find_map(refused) {
-            let why = why.lines().next().unwrap_or_default();
+        let said = messages
+            .iter()
+            .map(|m| m.data.as_str())
+            .chain(err.lines().filter_map(|l| l.strip_prefix("error: ")));
+        let mut refused = said.filter_map(|said| said.strip_prefix("invalid -D parameter, ")?.lines().next());
+        if let Some(why) = refused.next() {
             return Err(Fatal::User(format!("global_options: {why}")));
         }
         let failed = messages.iter().any(|m| m.severity == Severity::Error);

@@ -434,52 +434,62 @@ async fn header() -> Result<()> {
         println!("\nthis project has a REPL; the header is measured with `lean` itself only");
         return Ok(());
     };
-    let server = Server::start(&[
-        "--project-dir",
-        &dir.display().to_string(),
-        "--max-repls",
-        "1",
-        "--max-wait",
-        "3600",
-    ])?;
-    let mut http = Http::connect(&server.address).await?;
-    println!("\nThe real Lean, one process: milliseconds for a snippet, median (least to most) of 9\n");
-    println!("| header | header loaded each time | header kept | `lean` by itself |\n|---|---|---|---|");
+    let folder = dir.display().to_string();
+    let arguments = ["--project-dir", &folder, "--max-repls", "1", "--max-wait", "3600"];
+    // Each with its own process: a text that keeps nothing takes the place of one that is kept.
+    let servers = [Server::start(&arguments)?, Server::start(&arguments)?];
+    let mut each_time = Http::connect(&servers[0].address).await?;
+    let mut kept = Http::connect(&servers[1].address).await?;
+    println!(
+        "\nThe real Lean, one process, in turn: milliseconds for a snippet, median (least to most) of 15\n"
+    );
+    println!("| header | header loaded each time | kept | kept, after 0.5 s of rest | `lean` by itself |");
+    println!("|---|---|---|---|---|");
     for header in ["", "import Lean.Data.Json"] {
-        let code = |n: u64| format!("{header}\ntheorem t : {n} + 1 = {} := rfl", n + 1);
-        let mut cells = Vec::new();
-        for reuse in [false, true] {
-            http.check(&[code(0)], reuse).await?;
-            let mut times = Vec::new();
-            for n in 1..10 {
+        let mut number = 0;
+        let mut code = || {
+            number += 1;
+            format!("{header}\ntheorem t : {number} + 1 = {} := rfl", number + 1)
+        };
+        each_time.check(&[code()], false).await?;
+        kept.check(&[code()], true).await?;
+        let mut cells = [const { Vec::new() }; 4];
+        for _ in 0..15 {
+            for (n, cell) in cells.iter_mut().enumerate() {
+                // The second one follows another at once, the third does not.
+                match n {
+                    1 => kept.check(&[code()], true).await?,
+                    2 => tokio::time::sleep(Duration::from_millis(500)).await,
+                    _ => {}
+                }
+                let code = code();
                 let begin = Instant::now();
-                http.check(&[code(n + 10 * u64::from(reuse))], reuse).await?;
-                times.push(begin.elapsed().as_secs_f64() * 1e3);
+                match n {
+                    0 => each_time.check(&[code], false).await?,
+                    1 | 2 => kept.check(&[code], true).await?,
+                    _ => by_itself(&argv, &dir, &code)?,
+                }
+                cell.push(begin.elapsed().as_secs_f64() * 1e3);
             }
-            cells.push(times);
         }
-        let mut times = Vec::new();
-        for n in 0..9 {
-            let begin = Instant::now();
-            let mut command = Command::new(&argv[0]);
-            command.args(&argv[1..]).args(["--json", "--stdin"]).stdin(Stdio::piped()).stdout(Stdio::piped());
-            let mut child = command.current_dir(&dir).spawn()?;
-            std::io::Write::write_all(&mut child.stdin.take().ok_or("no pipe")?, code(n).as_bytes())?;
-            let output = child.wait_with_output()?;
-            if !output.status.success() {
-                return Err(String::from_utf8_lossy(&output.stdout).into_owned().into());
-            }
-            times.push(begin.elapsed().as_secs_f64() * 1e3);
-        }
-        cells.push(times);
-        let cells: Vec<String> = cells
-            .into_iter()
-            .map(|mut times| {
-                times.sort_by(f64::total_cmp);
-                format!("{:.0} ({:.0} to {:.0})", times[4], times[0], times[8])
-            })
-            .collect();
+        let cells = cells.map(|mut times| {
+            times.sort_by(f64::total_cmp);
+            format!("{:.0} ({:.0} to {:.0})", times[7], times[0], times[14])
+        });
         println!("| {} | {} |", if header.is_empty() { "none" } else { header }, cells.join(" | "));
     }
     Ok(())
+}
+
+/// A text, given to `lean` without us.
+fn by_itself(argv: &[String], dir: &Path, code: &str) -> Result<()> {
+    let mut command = Command::new(&argv[0]);
+    command.args(&argv[1..]).args(["--json", "--stdin"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.current_dir(dir).spawn()?;
+    std::io::Write::write_all(&mut child.stdin.take().ok_or("no pipe")?, code.as_bytes())?;
+    let output = child.wait_with_output()?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stdout).into_owned().into()),
+    }
 }

@@ -902,6 +902,9 @@ def mergeTests : TestM Unit := do
   match ← Merge.mergeE [] with
   | .ok _ => check "nothing to merge" false "an answer"
   | .error e => checkEq "nothing to merge" e.code .badRequest
+  match ← Merge.mergeE [one] { globalOptions := [("no.such.option", "true")] } with
+  | .ok _ => check "an option of Lean that is none" false "an answer"
+  | .error e => checkEq "an option of Lean that is none" e.code .badRequest
 
 /-- Every group of tests. -/
 def groups : List (String × TestM Unit) :=

@@ -77,7 +77,7 @@ enum Command {
     /// Rename declarations of a Lean file, with all references.
     Rename(merge::Rename),
     /// Compile a Lean file and print what the compiler says as JSON.
-    Check(merge::One),
+    Check(merge::Check),
     /// Take a Lean file apart into declarations that compile alone; prints JSON.
     ExtractDecls(merge::ExtractDecls),
     /// Replace the proofs of a Lean file by sorry.
@@ -210,7 +210,7 @@ fn main() -> ExitCode {
         Command::Merge(m) => merge::merge(&m),
         Command::Normalize(n) => merge::normalize(&n),
         Command::Rename(r) => merge::rename(&r),
-        Command::Check(one) => merge::check(&one),
+        Command::Check(c) => merge::check(&c),
         Command::ExtractDecls(e) => merge::extract_decls(&e),
         Command::TheoremToSorry(t) => merge::theorem2sorry(&t),
         Command::Broker(a) => finish(guarded(|| transport::broker(&a)), true),

@@ -79,20 +79,35 @@ fn axles_client_works_unchanged() {
         let mut client = python.command();
         client.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/axle_client.py"));
         client.args([&format!("http://{address}"), key]).args([data("File1.lean"), data("File2.lean")]);
-        let said = Peer::start(client.arg(&merged)).finish();
+        let own = dir.path().join(format!("key-{key}"));
+        fs::create_dir_all(&own).expect("a directory");
+        let said = Peer::start(client.arg(&merged).arg(BINARY).arg(&own)).finish();
         assert!(said.trim().ends_with("all right"), "with key {key:?}: {said}");
     }
 }
 
-/// Asks the server to check a file that never ends and writes the time into `beat` all the while; returns
-/// when it has begun.
-fn ask_for_ever(address: &str, beat: &Path) -> TcpStream {
+/// A file that never ends and writes the time into `beat` all the while.
+fn for_ever(beat: &Path) -> String {
     let _ = fs::remove_file(beat);
-    let beat_text = beat.to_str().expect("UTF-8");
-    let content = format!(
-        "partial def go : IO Unit := do\n  IO.FS.writeFile {beat_text:?} (toString (← IO.monoMsNow))\n  \
+    let beat = beat.to_str().expect("UTF-8");
+    format!(
+        "partial def go : IO Unit := do\n  IO.FS.writeFile {beat:?} (toString (← IO.monoMsNow))\n  \
          IO.sleep 20\n  go\n#eval go"
-    );
+    )
+}
+
+/// Waits until somebody writes into `beat`.
+fn wait_for(beat: &Path) {
+    let until = Instant::now() + LIMIT;
+    while !beat.exists() {
+        assert!(Instant::now() < until, "Lean does not begin");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Asks the server to check a file that never ends; returns when it has begun.
+fn ask_for_ever(address: &str, beat: &Path) -> TcpStream {
+    let content = for_ever(beat);
     let body = json!({"content": content, "environment": "x", "timeout_seconds": 900}).to_string();
     let mut stream = TcpStream::connect(address).expect("it listens");
     write!(
@@ -102,11 +117,7 @@ fn ask_for_ever(address: &str, beat: &Path) -> TcpStream {
         body.len()
     )
     .expect("sent");
-    let until = Instant::now() + LIMIT;
-    while !beat.exists() {
-        assert!(Instant::now() < until, "Lean does not begin");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for(beat);
     stream
 }
 
@@ -138,4 +149,30 @@ fn compilers_end_with_who_asked_and_with_the_server() {
     server.signal("TERM");
     server.finish();
     wait_for_silence(&beat, "the server ended");
+}
+
+/// The command line, interrupted: no compiler goes on, no files stay behind, nothing is printed.
+#[test]
+fn an_interrupted_command_leaves_nothing_behind() {
+    if !lean_is_there("an_interrupted_command_leaves_nothing_behind") {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let (beat, file) = (dir.path().join("beat"), dir.path().join("File.lean"));
+    let temporary = dir.path().join("temporary");
+    fs::create_dir(&temporary).expect("a directory");
+    for (signal, tool) in [("INT", "merge"), ("TERM", "extract-decls")] {
+        fs::write(&file, for_ever(&beat)).expect("written");
+        let mut command = program(dir.path());
+        command.args([tool, "File.lean", "-o", "out", "--timeout-seconds", "900"]).env("TMPDIR", &temporary);
+        let mut peer = Peer::start(&mut command);
+        wait_for(&beat);
+        assert!(fs::read_dir(&temporary).expect("there").next().is_some());
+        peer.signal(signal);
+        assert_eq!(peer.ended(), Some(130), "{tool}");
+        wait_for_silence(&beat, "the command was interrupted");
+        assert!(!dir.path().join("out").exists());
+        let left: Vec<_> = fs::read_dir(&temporary).expect("there").collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
 }

@@ -5,6 +5,8 @@
 
 #[path = "peers/engines.rs"]
 mod engines;
+#[path = "peers/processes.rs"]
+mod processes;
 #[path = "peers/stand_in.rs"]
 mod stand_in;
 
@@ -15,12 +17,13 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use engines::{LONG, alive, marked, named, until};
+use engines::{alive, named};
 use futures_util::StreamExt;
 use lean_oracle::repl::{
     CheckOptions, EngineConfig, Failure, Imports, Infotree, Outcome, Pool, PoolConfig, Reply, Request,
     Response, Severity, Snippet, Verdict,
 };
+use processes::{LONG, marked, until};
 use stand_in::stand_in;
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {

@@ -3,6 +3,8 @@
 #![cfg(target_os = "linux")]
 
 mod native;
+#[path = "peers/processes.rs"]
+mod processes;
 
 use std::future::Future;
 use std::io::{BufRead, BufReader, Write};
@@ -14,9 +16,7 @@ use lean_oracle::repl::{
     CheckOptions, EngineConfig, Failure, Imports, Infotree, Outcome, Pool, PoolConfig, Reply, Snippet,
     Verdict,
 };
-
-/// The time that no wait in these tests needs, on however slow a machine.
-const LONG: Duration = Duration::from_secs(200);
+use processes::{LONG, marked, until};
 
 /// The `lean` of the checking environment; `None`, said loudly, when it is not there.
 fn lean(test: &str) -> Option<PathBuf> {
@@ -154,6 +154,47 @@ fn a_spoilt_snapshot_changes_no_verdict() {
     assert!(ask("theorem v : 1 + 2 = 4 := rfl").contains("error"));
     drop(stdin);
     program.wait().expect("ours");
+    let _ = std::fs::remove_dir_all(directory);
+}
+
+/// A process is started before its text is there. What happens to it meanwhile, or to what it would import, is
+/// nothing to the text.
+#[test]
+fn a_process_that_waits_for_its_text() {
+    let Some(lean) = lean("a_process_that_waits_for_its_text") else { return };
+    let directory = std::env::temp_dir().join(format!("lean-oracle-waits-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a directory");
+    let mark = format!("STAND_IN_OF=waits-{}", std::process::id());
+    let argv = ["env", &mark, &format!("LEAN_PATH={}", directory.display()), &lean.display().to_string()];
+    let build = |text: &str| {
+        std::fs::write(directory.join("Waits.lean"), text).expect("a file");
+        let status =
+            Command::new(&lean).args(["-o", "Waits.olean", "Waits.lean"]).current_dir(&directory).status();
+        assert!(status.expect("Lean runs").success());
+    };
+    build("def there := 1");
+    let engine = EngineConfig::Lean { argv: argv.map(String::from).into(), dir: directory.clone() };
+    let config = PoolConfig { max_processes: 1, max_wait: LONG, ..PoolConfig::new(engine) };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let pool = Pool::start(config).await.expect("a pool");
+        let ask = async |code: &str| check(&pool, &format!("import Waits\n{code}"), false).await;
+        assert_eq!(ask("example : there = 1 := rfl").await.verdict(), Verdict::Valid);
+        until("one waits", || !marked(&mark).is_empty()).await;
+        for pid in marked(&mark) {
+            let pid = rustix::process::Pid::from_raw(pid as i32).expect("a process");
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+        until("it has ended", || marked(&mark).is_empty()).await;
+        let outcome = ask("example : there = 1 := by decide").await;
+        assert_eq!((outcome.verdict(), outcome.diagnostics.attempts), (Verdict::Valid, 1), "{outcome:?}");
+        until("another waits", || !marked(&mark).is_empty()).await;
+        build("def there := 2");
+        assert_eq!(ask("example : there = 1 := rfl").await.verdict(), Verdict::LeanError);
+        assert_eq!(ask("example : there = 2 := rfl").await.verdict(), Verdict::Valid);
+        pool.drain(LONG).await;
+        until("none is left", || marked(&mark).is_empty()).await;
+    });
     let _ = std::fs::remove_dir_all(directory);
 }
 

@@ -4,14 +4,17 @@
 
 #[path = "peers/engines.rs"]
 mod engines;
+#[path = "peers/processes.rs"]
+mod processes;
 #[path = "peers/stand_in.rs"]
 mod stand_in;
 
 use std::time::{Duration, Instant};
 
-use engines::{LONG, alive, named, until};
+use engines::{alive, named};
 use futures_util::StreamExt;
 use lean_oracle::repl::{CheckOptions, Pool, PoolConfig, Snippet};
+use processes::{LONG, until};
 
 /// Children of this process that have ended and were not waited for.
 fn dead_children() -> usize {

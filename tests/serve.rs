@@ -472,9 +472,12 @@ fn answers_are_cached_while_nothing_changes() {
     assert_eq!(hits(&server), before);
     // What did not end well is tried again.
     for _ in 0..2 {
-        let results =
-            server.post("/api/check", &json!({"snippets": snippets(&["#hang", "#crash"]), "timeout": 1}));
-        assert_eq!(results.results().iter().map(verdict).collect::<Vec<_>>(), ["timeout", "server error"]);
+        for (code, timeout, expected) in [("#hang", 1, "timeout"), ("#crash", 60, "server error")] {
+            let results = server
+                .post("/api/check", &json!({"snippets": snippets(&[code]), "timeout": timeout}))
+                .results();
+            assert_eq!(verdict(&results[0]), expected, "{results:?}");
+        }
     }
     assert_eq!(hits(&server), before);
     // It outlives the server, however that ends.
@@ -497,7 +500,8 @@ fn answers_are_cached_while_nothing_changes() {
     server.post("/api/check", &json!({"snippets": snippets(&codes)})).results();
     server.wait_until("evictions", |s| s.number("/cache/evictions") > 100);
     assert!(server.number("/cache/bytes") <= 20 << 10);
-    assert_eq!(check(&server, json!({}))["diagnostics"]["cached"], false);
+    // What is counted as removed is read until that is on disk.
+    server.wait_until("its removal", |s| check(s, json!({}))["diagnostics"]["cached"] == false);
 }
 
 #[test]
@@ -518,6 +522,9 @@ fn accepted_jobs_survive_the_server() {
     // Sent again, perhaps because the answer was lost: the same job.
     let again = server.request("POST", "/api/jobs", &once, body.to_string().as_bytes());
     assert_eq!(again.headers["location"], place);
+    // Something else is not taken for it.
+    let other = json!({"snippets": snippets(&codes[1..]), "timeout": 60}).to_string();
+    assert_eq!(server.request("POST", "/api/jobs", &once, other.as_bytes()).status, 409);
     // Killed in the middle, twice; then told to end; each time, the next server goes on.
     for end in ["KILL", "KILL", "TERM"] {
         let done = server.get(&place).json()["done"].as_u64().expect("a number");
@@ -618,7 +625,112 @@ fn accepted_work_is_finished_before_the_server_ends() {
     let results = read_answer(stream).results();
     assert_eq!(results.iter().map(verdict).collect::<Vec<_>>(), ["server error", "valid"]);
     assert!(results[0]["error"].as_str().is_some_and(|e| e.contains("cancelled")), "{}", results[0]);
+    // That is no verdict on it.
+    assert!(results[0]["retry_after"].is_u64() && results[1].get("retry_after").is_none(), "{results:?}");
     server.peer.finish();
+    // Where that is so of all, the status says it. Who has asked nothing is not waited for.
+    let mut server = serve(&dir, &["--drain", "1"]);
+    let body = json!({"snippets": snippets(&["#hang"]), "timeout": 600});
+    let stream = server.send("POST", "/api/check", &[], body.to_string().as_bytes());
+    server.wait_until("work", |s| s.number("/pool/busy") == 1);
+    server.peer.signal("TERM");
+    let answer = read_answer(stream);
+    assert_eq!((answer.status, answer.headers.contains_key("retry-after")), (503, true), "{answer:?}");
+    server.peer.finish();
+}
+
+#[test]
+fn a_connection_without_a_request_holds_nothing_up() {
+    let dir = Dir::new();
+    let mut server = serve(&dir, &["--drain", "100000"]);
+    let _silent = TcpStream::connect(&server.address).expect("connected");
+    let mut begun = TcpStream::connect(&server.address).expect("connected");
+    begun.write_all(b"GET / HTTP/1.1\r\nHost: 127.").expect("sent");
+    // Connections are taken in their order: both are there now.
+    assert_eq!(server.get("/api/status").status, 200);
+    server.peer.signal("TERM");
+    server.peer.finish();
+}
+
+/// A number of `/proc/PID/status`, in MiB.
+#[cfg(target_os = "linux")]
+fn memory(server: &Served, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.peer.id())).expect("Linux");
+    let line = status.lines().find(|l| l.starts_with(name)).expect("a field");
+    line.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).expect("a number") >> 10
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_is_given_back_and_never_filled() {
+    let dir = Dir::new();
+    let server = serve(&dir, &["--cache-size", "0"]);
+    // Bodies that would take far more room when they are read than they have.
+    for part in ["1", "{\"a\":1}", "[]", "{\"id\":\"a\"}"] {
+        let body = format!("{{\"snippets\":[{}{part}]}}", format!("{part},").repeat((20 << 20) / part.len()));
+        let answer = server.request("POST", "/api/check", &[], body.as_bytes());
+        assert_eq!((answer.status, &answer.json()["detail"][0]["type"]), (422, &json!("too_long")), "{part}");
+    }
+    let wrong: Vec<u32> = vec![1; 10_000];
+    let answer = server.post("/api/check", &json!({"snippets": wrong}));
+    assert_eq!((answer.status, answer.json()["detail"].as_array().map(Vec::len)), (422, Some(100)));
+    assert!(memory(&server, "VmHWM") < 200, "{} MiB", memory(&server, "VmHWM"));
+    let body: Vec<Value> = (0..100_000).map(|i| json!({"id": format!("{i}"), "code": RIGHT})).collect();
+    assert_eq!(server.post("/api/check", &json!({"snippets": body})).results().len(), 100_000);
+    server.wait_until("the memory", |s| memory(s, "VmRSS") < 60);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_loses_nothing_that_was_accepted() {
+    let dir = Dir::new();
+    let plain = command(&dir, &["--repl-path", stand_in(), "--max-repls", "2"]);
+    // A limit on the size of files is a disk that is full; the signal that comes with it would end the server.
+    let mut with = Command::new("env");
+    with.arg("--ignore-signal=XFSZ").arg(plain.get_program()).args(plain.get_args()).current_dir(&dir.0);
+    let server = serve_with(with);
+    let limit = |bytes: &str| {
+        let pid = server.peer.id().to_string();
+        let status =
+            Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:unlimited")]).status();
+        assert!(status.expect("util-linux").success());
+    };
+    let codes: Vec<String> = (0..60).map(|i| format!("def x{i} := 1\n#sleep 40")).collect();
+    let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
+    let job = json!({"snippets": snippets(&codes), "timeout": 60});
+    let place = server.post("/api/jobs", &job).headers["location"].clone();
+    server.wait_until("some results", |s| s.get(&place).json()["done"].as_u64() > Some(5));
+    limit("1");
+    assert_eq!(server.get("/ready").status, 503);
+    // What cannot be kept is not accepted; what need not be kept is checked.
+    assert_eq!(server.post("/api/jobs", &job).status, 500);
+    assert_eq!(
+        verdict(&server.post("/api/check", &json!({"snippets": snippets(&[RIGHT])})).results()[0]),
+        "valid"
+    );
+    assert_eq!(server.get(&place).json()["state"], "open");
+    limit("unlimited");
+    server.wait_until("readiness", |s| s.get("/ready").status == 200);
+    assert_eq!(server.finished_job(&place)["verdicts"], json!({"valid": 60}));
+    assert_eq!(server.get("/api/jobs").json()["jobs"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn many_jobs_of_one_do_not_hold_up_those_of_others() {
+    let dir = Dir::new();
+    let keys = format!("a {} concurrency=1\nb {}\n", hash_of("a"), hash_of("b"));
+    std::fs::write(dir.path("keys"), keys).expect("written");
+    let server = serve(&dir, &["--api-keys", &dir.path("keys"), "--max-wait", "1"]);
+    let ask = |key: &str, method: &str, path: &str, body: &Value| {
+        server.request(method, path, &[("Authorization", key)], body.to_string().as_bytes())
+    };
+    for i in 0..20 {
+        let body = json!({"snippets": snippets(&[&format!("#hang\n-- {i}")]), "timeout": 600});
+        assert_eq!(ask("a", "POST", "/api/jobs", &body).status, 202);
+    }
+    let place =
+        ask("b", "POST", "/api/jobs", &json!({"snippets": snippets(&[RIGHT])})).headers["location"].clone();
+    server.wait_until("the other's job", |_| ask("b", "GET", &place, &Value::Null).json()["state"] == "done");
 }
 
 #[test]
@@ -638,18 +750,57 @@ fn health_is_asked_for_and_not_assumed() {
     ] {
         assert!(metrics.contains(name), "{name}: {metrics}");
     }
-    // A REPL that answers nothing that is an answer.
-    let other = Dir::new();
-    std::fs::write(other.path("repl"), "#!/bin/sh\nwhile read -r line; do echo no; echo; done\n")
-        .expect("written");
-    let status = Command::new("chmod").args(["+x", &other.path("repl")]).status();
-    assert!(status.expect("chmod").success());
-    let server = serve_with(command(&other, &["--repl-path", &other.path("repl")]));
-    server.wait_until("the diagnosis", |s| {
-        let answer = s.get("/health");
-        answer.status == 503 && !answer.text().contains("starting")
-    });
-    assert_eq!(server.get("/health").json()["status"], "error");
+    // A REPL that answers nothing that is an answer, and one for which nothing is true.
+    let error = json!({"env": 0, "messages": [
+        {"severity": "error", "pos": {"line": 1, "column": 0}, "endPos": null, "data": "unknown constant True"}]});
+    for answer in ["no".to_string(), error.to_string()] {
+        let other = Dir::new();
+        script(
+            &other.path("repl"),
+            &format!("while read -r line; do [ -z \"$line\" ] && echo '{answer}' && echo; done"),
+        );
+        let server = serve_with(command(&other, &["--repl-path", &other.path("repl")]));
+        server.wait_until("the diagnosis", |s| {
+            let answer = s.get("/health");
+            answer.status == 503 && !answer.text().contains("starting")
+        });
+        assert_eq!(server.get("/health").json()["status"], "error");
+    }
+}
+
+/// A program of the shell.
+fn script(path: &str, text: &str) {
+    std::fs::write(path, format!("#!/bin/sh\n{text}\n")).expect("written");
+    assert!(Command::new("chmod").args(["+x", path]).status().expect("chmod").success());
+}
+
+/// Who watches the server is told which header and why, and sees when it is mended.
+#[test]
+fn warm_headers_that_cannot_be_loaded_are_told_of_and_tried_again() {
+    let dir = Dir::new();
+    let not_there = format!(
+        "[ -e {} ] || {{ echo 'no toolchain yet' >&2; exit 1; }}\nexec {}",
+        dir.path("go"),
+        stand_in()
+    );
+    script(&dir.path("repl"), &not_there);
+    let headers = "{\"import Known\": 1, \"import Mathlib\": 1}";
+    let args = ["--repl-path", &dir.path("repl"), "--max-repls", "2", "--init-repls", headers];
+    let server = serve_with(command(&dir, &args));
+    server.wait_until("the end of loading", |s| s.get("/ready").text().contains("no toolchain yet"));
+    let answer = server.get("/ready");
+    assert_eq!((answer.status, &answer.json()["status"]), (503, &json!("not ready")));
+    let detail = answer.json()["detail"].to_string();
+    assert!(detail.contains("import Known") && detail.contains("import Mathlib"), "{detail}");
+    std::fs::write(dir.path("go"), "").expect("written");
+    server.wait_until("readiness", |s| s.get("/ready").status == 200);
+    let headers = server.get("/api/status").json()["pool"]["headers"].to_string();
+    assert!(headers.contains("import Known") && headers.contains("import Mathlib"), "{headers}");
+    // What is wrong in the header itself is said too.
+    let server = serve(&Dir::new(), &["--init-repls", "{\"import Nonexistent\": 1}"]);
+    server.wait_until("the end of loading", |s| s.get("/ready").text().contains("was not loaded"));
+    let detail = server.get("/ready").json()["detail"].to_string();
+    assert!(detail.matches("Nonexistent").count() == 2, "{detail}");
 }
 
 #[test]
@@ -667,6 +818,12 @@ fn settings_come_from_flags_the_environment_and_a_file() {
     assert_eq!(
         (&status.json()["pool"]["max_processes"], &status.json()["lean_version"]),
         (&json!(3), &json!("v4.26.0"))
+    );
+    // `--api-key "$KEY"` where there is no KEY must not let everybody in.
+    let output = command(&dir, &["--api-key", ""]).output().expect("started");
+    assert!(
+        !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("empty"),
+        "{output:?}"
     );
     let mut wrong = command(&dir, &[]);
     let output = wrong.env("LEAN_SERVER_MAX_REPL_MEM", "8 apples").output().expect("started");

@@ -321,8 +321,13 @@ fn serve(
         if status == 0 {
             return None;
         }
-        let length = text.len();
+        // An answer that breaks off: more is announced than comes.
+        let cut = headers.contains("x-cut");
+        let length = text.len() + usize::from(cut);
         write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n{headers}\r\n{text}").ok()?;
+        if cut {
+            return None;
+        }
     }
 }
 
@@ -382,6 +387,8 @@ fn a_server_of_kimina_may_check() {
     assert_eq!(verdicts(&out), named(&expected));
     for request in &*server.requests.lock().expect("no panic") {
         assert_eq!((&request["key"], &request["timeout"]), (&json!("Bearer a-key"), &json!(60)));
+        // A crash there would fail whatever is with it.
+        assert_eq!(request["snippets"].as_array().map(Vec::len), Some(1));
     }
     // It knows nothing of audits: then nothing is valid.
     let audited = dir.join("audited.jsonl");
@@ -400,6 +407,93 @@ fn a_server_of_kimina_may_check() {
     assert_eq!(verify(&[&path, "--server", "localhost:1"]).status.code(), Some(2));
 }
 
+/// A server that answers in lines is asked about many snippets at a time, and again about those that it left out,
+/// refused for now or did not come to.
+#[test]
+fn a_server_that_streams_may_check() {
+    let server = Scripted::start(|body, n| {
+        let asked = body["snippets"].as_array().expect("a list");
+        let ids: Vec<&str> = asked.iter().filter_map(|s| s["id"].as_str()).collect();
+        let different: std::collections::BTreeSet<&&str> = ids.iter().collect();
+        // Ours refuses such a request, and what is too large.
+        if different.len() != ids.len() {
+            return (422, String::new(), "{}".into());
+        }
+        let large = |s: &Value| s["code"].as_str().is_some_and(|c| c.contains("large"));
+        if asked.iter().any(large) {
+            return (413, String::new(), json!({"detail": "too large"}).to_string());
+        }
+        let mut lines: Vec<String> = (0..ids.len())
+            .rev()
+            .map(|index| {
+                let refused = n % 3 == 1 && index == 0;
+                let mut line = json!({"id": ids[index], "index": index, "time": 0.25, "verdict": "valid"});
+                match asked[index]["code"].as_str() {
+                    _ if refused => (line["error"], line["retry_after"]) = ("No room".into(), 0.05.into()),
+                    Some("slow") => line["error"] = "Lean REPL command timed out in 60.0 seconds".into(),
+                    Some("wrong") => {
+                        let at = json!({"line": 1, "column": 0});
+                        let message = json!({"severity": "error", "pos": at, "data": "text"});
+                        line["response"] = json!({"env": 0, "messages": [message]});
+                    }
+                    _ => line["response"] = json!({"env": 0}),
+                }
+                format!("{line}\n")
+            })
+            .collect();
+        let mut headers = "content-type: application/x-ndjson\r\n".to_string();
+        match n % 4 {
+            // Breaks off in the middle of a line; or ends well, but too early.
+            2 if lines.len() > 1 => {
+                lines.truncate(lines.len() / 2 + 1);
+                lines.last_mut().expect("a line").truncate(7);
+                headers += "x-cut: 1\r\n";
+            }
+            3 => lines.truncate(lines.len() / 2),
+            _ => {}
+        }
+        (200, headers, lines.concat())
+    });
+    let dir = directory("stream");
+    let codes = ["right", "wrong", "slow"];
+    // All lines have the same identifier; so have many in real data.
+    let line = |i: usize| match i {
+        100 => json!({"id": "the same", "code": "large"}),
+        _ => json!({"id": "the same", "code": if i < 3 { codes[i].into() } else { format!("right {i}") }}),
+    };
+    let lines: String = (0..200).map(|i| format!("{}\n", line(i))).collect();
+    let path = write(&dir.join("data.jsonl"), &lines);
+    let out = dir.join("out.jsonl");
+    let output =
+        verify(&[&path, "-o", out.to_str().expect("UTF-8"), "--server", &server.url, "--jobs", "20"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let mut found = BTreeMap::<String, usize>::new();
+    let mut keys = std::collections::BTreeSet::new();
+    for line in std::fs::read_to_string(&out).expect("results").lines() {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        *found.entry(line["verdict"].as_str().expect("a word").into()).or_default() += 1;
+        assert!(keys.insert(line["key"].to_string()), "twice: {line}");
+    }
+    let expected = [("lean_error", 1), ("server_error", 1), ("timeout_error", 1), ("valid", 197)];
+    assert_eq!(found, expected.map(|(v, n)| (v.to_string(), n)).into());
+    let sizes: Vec<usize> = server
+        .requests
+        .lock()
+        .expect("no panic")
+        .iter()
+        .map(|r| r["snippets"].as_array().map_or(0, Vec::len))
+        .collect();
+    assert!(sizes.iter().filter(|n| **n == 10).count() > 10, "{sizes:?}");
+    // What cannot be an answer ends the run.
+    let lying = Scripted::start(|_, _| {
+        let line = json!({"id": "a", "index": 7, "time": 0, "response": {"env": 0}});
+        (200, "content-type: application/x-ndjson\r\n".into(), format!("{line}\n"))
+    });
+    let output = verify(&[&path, "--server", &lying.url]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(text(&output.stderr).contains("does not speak Kimina's language"), "{output:?}");
+}
+
 /// A `lean-oracle serve`.
 struct Serve {
     run: Run,
@@ -410,8 +504,9 @@ impl Serve {
     fn start(flags: &[&str]) -> Serve {
         let data = directory("serve");
         let mut child = Command::new(env!("CARGO_BIN_EXE_lean-oracle"))
-            .args(["serve", "--port", "0", "--log-level", "ERROR", "--data"])
+            .args(["serve", "--log-level", "ERROR", "--data"])
             .arg(&data)
+            .args(if flags.contains(&"--port") { &[][..] } else { &["--port", "0"] })
             .args(flags)
             .current_dir(&data)
             .stdout(Stdio::piped())
@@ -439,6 +534,44 @@ fn our_server_may_check() {
     let mut serve = Serve::start(&["--repl-path", stand_in().to_str().expect("UTF-8"), "--max-repls", "2"]);
     all_sorts("server", &["--server", &serve.url]);
     assert!(serve.run.child.try_wait().expect("ours").is_none());
+}
+
+/// What the server did not come to is no verdict: it is asked again, when it is back.
+#[test]
+fn our_server_may_come_and_go() {
+    let repl = stand_in().to_str().expect("UTF-8");
+    let port =
+        TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound").port().to_string();
+    let start = || Serve::start(&["--port", &port, "--repl-path", repl, "--max-repls", "2", "--drain", "0"]);
+    let dir = directory("come-and-go");
+    let line = |i| json!({"id": format!("{i}"), "code": format!("#sleep 20\ntheorem a : {i} = {i} := rfl")});
+    let lines: String = (0..200).map(|i| format!("{}\n", line(i))).collect();
+    let path = write(&dir.join("data.jsonl"), &lines);
+    let out = dir.join("out.jsonl");
+    let mut serve = start();
+    let mut run = Run {
+        child: command(&[&path, "-o", out.to_str().expect("UTF-8"), "--server", &serve.url])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("it runs"),
+    };
+    let done = || std::fs::read_to_string(&out).unwrap_or_default().lines().count();
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::KILL] {
+        let before = done();
+        until("some results", || done() >= before + 20);
+        let pid = rustix::process::Pid::from_child(&serve.run.child);
+        rustix::process::kill_process(pid, signal).expect("ours");
+        serve.run.child.wait().expect("ours");
+        serve = start();
+    }
+    let mut status = None;
+    until("the end", || {
+        status = run.child.try_wait().expect("ours");
+        status.is_some()
+    });
+    assert_eq!(status.and_then(|s| s.code()), Some(0));
+    let found = verdicts(&out);
+    assert_eq!((found.len(), found.values().all(|v| v == "valid")), (200, true), "{found:?}");
 }
 
 /// A server that passes all work on to workers, and a file of snippets that does.

@@ -44,6 +44,8 @@ structure Options where
   scopes : Scopes := .preserve
   /-- The directory of a Lake project whose compiler and modules are used. -/
   project : Option String := none
+  /-- Options of Lean for the files, with their values: `("maxHeartbeats", "400000")`. -/
+  globalOptions : List (String × String) := []
   /-- When to give up. -/
   timeoutSeconds : Nat := 120
 
@@ -92,6 +94,7 @@ def request (documents : List String) (o : Options) : Json :=
       ("include_alts_as_comments", Json.bool o.includeAltsAsComments),
       ("ignore_imports", Json.bool o.ignoreImports), ("imports", Json.str o.imports),
       ("scopes", Json.str o.scopes.toString),
+      ("global_options", Json.mkObj (o.globalOptions.map fun (name, value) => (name, Json.str value))),
       ("timeout_seconds", (o.timeoutSeconds : Json))] ++ project
 
 /-- Merges the texts of files; a refusal is returned as an `Error`. -/

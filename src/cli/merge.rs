@@ -3,17 +3,50 @@
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 
 use clap::{Args, ValueEnum};
 use lean_oracle::merge::{
-    Fatal, Lean, MergeRequest, MergeResponse, NormalizeRequest, RenameRequest, Scopes, Source,
-    TheoremToSorryRequest, merge_with_progress,
+    CheckRequest, ExtractRequest, Fatal, Lean, MergeRequest, MergeResponse, NormalizeRequest, RenameRequest,
+    Scopes, Selection, Source, TheoremToSorryRequest, merge_with_progress,
 };
 use serde::Serialize;
+use serde_json::{Map, Value};
 
-/// As AXLE's command line: 0 done, 1 failed, 2 the output file exists, 3 not in order under --strict.
+use crate::pool;
+
+/// As AXLE's command line: 0 done, 1 failed, 2 the output file exists, 3 not in order under --strict, 130
+/// interrupted.
 const EXISTS: u8 = 2;
 const NOT_IN_ORDER: u8 = 3;
+const INTERRUPTED: u8 = 130;
+
+/// Set at the first SIGINT or SIGTERM: the compilers end, what they wrote is removed, and nothing is printed.
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// From here on, SIGINT and SIGTERM end the runs of `lean`; a second one ends this process.
+fn stop_at_signals(lean: &Lean) -> Result<(), Fatal> {
+    let failed = |e: lean_oracle::Error| Fatal::Internal(e.to_string());
+    let (runtime, stop) = (pool::runtime().map_err(failed)?, Arc::clone(&lean.stop));
+    let (ready, installed) = mpsc::channel();
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            let ended = pool::ended(INTERRUPTED.into());
+            let (ended, answer) = match ended {
+                Ok(ended) => (Some(ended), Ok(())),
+                Err(e) => (None, Err(e)),
+            };
+            let _ = ready.send(answer);
+            let Some(ended) = ended else { return };
+            ended.await;
+            STOPPED.store(true, Ordering::SeqCst);
+            stop.store(true, Ordering::SeqCst);
+            std::future::pending::<()>().await;
+        });
+    });
+    installed.recv().unwrap_or(Ok(())).map_err(failed)
+}
 
 /// What all tools on Lean files take.
 #[derive(Args)]
@@ -45,6 +78,12 @@ pub struct Common {
     /// Accepted as AXLE does; the compiler is the local one.
     #[arg(long, default_value = "", hide_default_value = true)]
     environment: String,
+    /// Options of Lean: name=value,name=value, or a JSON object.
+    #[arg(long, value_name = "OPTIONS")]
+    global_options: Option<String>,
+    /// The same from a JSON file.
+    #[arg(long, value_name = "FILE", conflicts_with = "global_options")]
+    global_options_file: Option<PathBuf>,
     /// Neither read nor write the cache of analyses.
     #[arg(long)]
     no_cache: bool,
@@ -57,6 +96,8 @@ impl Common {
         if self.no_cache {
             lean.cache = None;
         }
+        lean.set_options(&dictionary("global-options", &self.global_options, &self.global_options_file)?)?;
+        stop_at_signals(&lean)?;
         Ok(lean)
     }
 
@@ -64,6 +105,10 @@ impl Common {
     /// output if that was asked for, and for the tools whose answer is not a Lean file.
     fn finish<T: Serialize>(&self, answer: Result<T, Fatal>, okay: impl Fn(&T) -> bool) -> ExitCode {
         let answer = match answer {
+            _ if STOPPED.load(Ordering::SeqCst) => {
+                eprintln!("lean-oracle: interrupted");
+                return ExitCode::from(INTERRUPTED);
+            }
             Ok(answer) => answer,
             Err(e) => {
                 eprintln!("lean-oracle: {e}");
@@ -107,9 +152,14 @@ impl Common {
 
     /// Before the work, so that it is not lost: whether the output may be written.
     fn refuse(&self) -> Option<ExitCode> {
-        let path = self.output.as_ref().filter(|p| !self.force && p.exists())?;
-        eprintln!("lean-oracle: {} already exists. Use -f to overwrite.", path.display());
-        Some(ExitCode::from(EXISTS))
+        let path = self.output.as_ref()?;
+        if !self.force && path.exists() {
+            eprintln!("lean-oracle: {} already exists. Use -f to overwrite.", path.display());
+            return Some(ExitCode::from(EXISTS));
+        }
+        let dir = path.parent().filter(|d| !d.as_os_str().is_empty() && !d.is_dir())?;
+        eprintln!("lean-oracle: {} is no directory; make it, or name another file with -o", dir.display());
+        Some(ExitCode::FAILURE)
     }
 }
 
@@ -125,6 +175,56 @@ fn read(path: &Path) -> Result<String, Fatal> {
         let at = e.utf8_error().valid_up_to();
         Fatal::User(format!("{} is not UTF-8 (at byte {at}); Lean files are", path.display()))
     })
+}
+
+/// The flags `--NAME key=value,key=value`, also as a JSON object, and `--NAME-file FILE`.
+fn dictionary(
+    name: &str,
+    inline: &Option<String>,
+    file: &Option<PathBuf>,
+) -> Result<Map<String, Value>, Fatal> {
+    let text = match (inline, file) {
+        (Some(text), _) => text.clone(),
+        (None, Some(file)) => read(file)?,
+        (None, None) => return Ok(Map::new()),
+    };
+    let bad = |why: String| Fatal::User(format!("--{name}: {why}"));
+    if file.is_some() || text.trim_start().starts_with('{') {
+        return serde_json::from_str(&text).map_err(|e| bad(format!("not a JSON object: {e}")));
+    }
+    let pair = |p: &str| match p.split_once('=') {
+        Some((key, value)) => Ok((key.trim().to_string(), value.trim().into())),
+        None => Err(bad(format!("{p:?} is not name=value"))),
+    };
+    text.split(',').map(pair).collect()
+}
+
+/// Which declarations of a file.
+#[derive(Args)]
+pub struct Selected {
+    /// Only these: names, separated by commas; the end of the full name is enough where it is clear.
+    #[arg(long, value_delimiter = ',')]
+    names: Option<Vec<String>>,
+    /// Only those at these positions, from 0; negative ones from the end.
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
+    indices: Option<Vec<i64>>,
+}
+
+/// The same for tools that look at theorems unless told otherwise.
+#[derive(Args)]
+pub struct SelectedTheorems {
+    #[command(flatten)]
+    selected: Selected,
+    /// --names and --indices are about all declarations, not only theorems.
+    #[arg(long)]
+    no_theorems_only: bool,
+}
+
+impl SelectedTheorems {
+    fn selection(&self) -> Selection {
+        let (names, indices) = (self.selected.names.clone(), self.selected.indices.clone());
+        Selection { names, indices, theorems_only: !self.no_theorems_only }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -182,12 +282,24 @@ pub fn merge(m: &Merge) -> ExitCode {
         bar.set_message("analysing");
         let answer = merge_with_progress(&request, &lean, &|i| {
             bar.inc(1);
-            if let Some(file) = m.files.get(i) {
-                bar.set_message(file.display().to_string());
+            match m.files.get(i) {
+                Some(_) if bar.position() == m.files.len() as u64 => bar.set_message("merging"),
+                Some(file) => bar.set_message(format!("analysed {}", file.display())),
+                None => {}
             }
         });
         bar.finish_and_clear();
-        answer
+        // The library knows the files by their numbers.
+        answer.map_err(|e| match e {
+            Fatal::User(message) => {
+                let numbered = |i: usize| message.strip_prefix(&format!("document {} ", i + 1));
+                let found = (0..m.files.len()).find_map(|i| Some((&m.files[i], numbered(i)?)));
+                Fatal::User(
+                    found.map_or(message.clone(), |(file, rest)| format!("{} {rest}", file.display())),
+                )
+            }
+            other => other,
+        })
     };
     let okay = |a: &MergeResponse| a.lean_messages.errors.is_empty() && a.tool_messages.errors.is_empty();
     m.common.finish(answer(), okay)
@@ -212,6 +324,17 @@ impl One {
         })
     }
 
+    /// An error of the file with its name.
+    fn named(&self, e: Fatal) -> Fatal {
+        match e {
+            Fatal::User(message) => Fatal::User(match message.strip_prefix("content ") {
+                Some(rest) => format!("{} {rest}", self.file.display()),
+                None => message,
+            }),
+            other => other,
+        }
+    }
+
     /// Refuses, or asks and prints.
     fn answer<T: Serialize>(
         &self,
@@ -222,6 +345,7 @@ impl One {
             Some(code) => code,
             None => {
                 let answer = self.source().and_then(|source| ask(source, &self.common.lean()?));
+                let answer = answer.map_err(|e| self.named(e));
                 self.common.finish(answer, okay)
             }
         }
@@ -269,21 +393,12 @@ pub struct Rename {
 
 pub fn rename(r: &Rename) -> ExitCode {
     let ask = |source, lean: &Lean| {
-        let text = match (&r.declarations, &r.declarations_file) {
-            (Some(text), _) => text.clone(),
-            (None, Some(file)) => read(file)?,
-            (None, None) => String::new(),
+        let text = |(old, new): (String, Value)| match new {
+            Value::String(new) => Ok((old, new)),
+            other => Err(Fatal::User(format!("--declarations: the new name of {old} is no text: {other}"))),
         };
-        let bad = |why: String| Fatal::User(format!("--declarations: {why}"));
-        let declarations = if text.trim_start().starts_with('{') {
-            serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?
-        } else {
-            let pair = |p: &str| match p.split_once('=') {
-                Some((old, new)) => Ok((old.trim().to_string(), new.trim().to_string())),
-                None => Err(bad(format!("{p:?} is not old=new"))),
-            };
-            text.split(',').map(pair).collect::<Result<_, _>>()?
-        };
+        let all = dictionary("declarations", &r.declarations, &r.declarations_file)?;
+        let declarations = all.into_iter().map(text).collect::<Result<_, _>>()?;
         lean_oracle::merge::rename(&RenameRequest { source, declarations }, lean)
     };
     r.one.answer(ask, |a| a.lean_messages.errors.is_empty() && a.tool_messages.errors.is_empty())
@@ -291,26 +406,34 @@ pub fn rename(r: &Rename) -> ExitCode {
 
 #[derive(Args)]
 pub struct TheoremToSorry {
-    /// Only these theorems: full names, separated by commas.
-    #[arg(long, value_delimiter = ',')]
-    names: Option<Vec<String>>,
-    /// Only the theorems at these positions, from 0; negative ones from the end.
-    #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
-    indices: Option<Vec<i64>>,
+    #[command(flatten)]
+    selected: SelectedTheorems,
     #[command(flatten)]
     one: One,
 }
 
 pub fn theorem2sorry(t: &TheoremToSorry) -> ExitCode {
     let ask = |source, lean: &Lean| {
-        let request = TheoremToSorryRequest { source, names: t.names.clone(), indices: t.indices.clone() };
+        let request = TheoremToSorryRequest { source, selection: t.selected.selection() };
         lean_oracle::merge::theorem2sorry(&request, lean)
     };
     t.one.answer(ask, |a| a.lean_messages.errors.is_empty() && a.tool_messages.errors.is_empty())
 }
 
-pub fn check(one: &One) -> ExitCode {
-    one.answer(|source, lean| lean_oracle::merge::check(&source, lean), |a| a.okay)
+#[derive(Args)]
+pub struct Check {
+    #[command(flatten)]
+    selected: SelectedTheorems,
+    #[command(flatten)]
+    one: One,
+}
+
+pub fn check(c: &Check) -> ExitCode {
+    let ask = |source, lean: &Lean| {
+        let request = CheckRequest { source, selection: c.selected.selection() };
+        lean_oracle::merge::check(&request, lean)
+    };
+    c.one.answer(ask, |a| a.okay)
 }
 
 #[derive(Args)]
@@ -319,14 +442,50 @@ pub struct ExtractDecls {
     #[arg(short = 'd', long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
     #[command(flatten)]
+    selected: Selected,
+    /// Tell only kinds, places and written names.
+    #[arg(long)]
+    no_elaborate: bool,
+    /// Tell nothing that depends on proofs of theorems.
+    #[arg(long)]
+    no_elaborate_proofs: bool,
+    /// Tell only kinds, places and dependencies.
+    #[arg(long)]
+    dependencies_only: bool,
+    /// How much is printed of types: 0, 1 or 2.
+    #[arg(long, default_value_t = 0.0)]
+    verbosity: f64,
+    /// Options of Lean for printing types: pp.name=value,pp.name=value, or a JSON object.
+    #[arg(long, value_name = "OPTIONS")]
+    delab_options: Option<String>,
+    /// The same from a JSON file.
+    #[arg(long, value_name = "FILE", conflicts_with = "delab_options")]
+    delab_options_file: Option<PathBuf>,
+    #[command(flatten)]
     one: One,
+}
+
+impl ExtractDecls {
+    fn request(&self) -> Result<ExtractRequest, Fatal> {
+        let delab_options = dictionary("delab-options", &self.delab_options, &self.delab_options_file)?;
+        Ok(ExtractRequest {
+            source: self.one.source()?,
+            names: self.selected.names.clone(),
+            indices: self.selected.indices.clone(),
+            elaborate: !self.no_elaborate,
+            elaborate_proofs: !self.no_elaborate_proofs,
+            dependencies_only: self.dependencies_only,
+            verbosity: self.verbosity,
+            delab_options: delab_options.into_iter().collect(),
+        })
+    }
 }
 
 pub fn extract_decls(e: &ExtractDecls) -> ExitCode {
     if let Some(code) = e.one.common.refuse() {
         return code;
     }
-    let answer = e.one.source().and_then(|s| lean_oracle::merge::extract_decls(&s, &e.one.common.lean()?));
+    let answer = e.request().and_then(|r| lean_oracle::merge::extract_decls(&r, &e.one.common.lean()?));
     if let (Ok(answer), Some(dir)) = (&answer, &e.output_dir) {
         let files: Vec<(PathBuf, &str)> = answer
             .documents

@@ -276,6 +276,9 @@ fn config(args: &ServeArgs) -> Result<Config> {
         _ => Keys::none(),
     };
     if let Some(key) = &args.api_key {
+        if key.trim().is_empty() {
+            return Err(unusable("the API key is empty".into()).at("api-key"));
+        }
         keys.add("default", key, CallerLimits::default());
     }
     if let Some(file) = &args.api_keys {

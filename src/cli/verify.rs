@@ -11,7 +11,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lean_oracle::repl::{Imports, Infotree, Pool};
 use lean_oracle::serve::Executor;
 use lean_oracle::serve::queue::Queue;
-use lean_oracle::serve::verify::{self, Checker, Fields, Options, Output, Server, Source, Summary};
+use lean_oracle::serve::remote::Server;
+use lean_oracle::serve::verify::{self, Checker, Fields, Options, Output, Source, Summary};
 use lean_oracle::{Code, Error, Result};
 
 use crate::pool::{EngineArgs, ended, runtime};

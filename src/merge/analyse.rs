@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::canonical::checked_type;
 use super::lean::{Lean, Message, Severity};
+use super::rename::quotes;
 use super::source::{Lines, Token, components, tokens, unterminated};
 use super::split::{self, Command, Kind, Split, head, outermost};
 use super::{Fatal, Source};
@@ -43,8 +43,6 @@ pub struct Raw {
     signatures: BTreeMap<String, String>,
     /// For theorems, the type after reduction, where that was quick.
     reduced: BTreeMap<String, String>,
-    /// The types as Lean usually prints them.
-    types: BTreeMap<String, String>,
 }
 
 /// One level of scopes around a command.
@@ -119,8 +117,6 @@ pub struct Options {
     pub signatures: bool,
     /// Ask for reduced types too.
     pub reduce: bool,
-    /// Ask for types as Lean usually prints them, too.
-    pub types: bool,
     /// When to give up.
     pub until: Instant,
 }
@@ -129,7 +125,7 @@ impl Options {
     /// Only what every analysis has, for this source.
     pub fn of(source: &Source, until: Instant) -> Options {
         let ignore_imports = source.ignore_imports;
-        Options { ignore_imports, signatures: false, reduce: false, types: false, until }
+        Options { ignore_imports, signatures: false, reduce: false, until }
     }
 }
 
@@ -169,15 +165,19 @@ pub fn analyse(lean: &Lean, text: &str, what: &str, options: Options) -> Result<
         };
     }
     let (notice, imports) = notice(&text[..split::header(&text)]);
-    let modules: Vec<String> =
-        imports.iter().filter_map(|i| i.split_whitespace().last()).map(str::to_string).collect();
-    let flags = format!("analysis {} {} {}", options.signatures, options.reduce, options.types);
+    let modules = modules(&imports);
+    let flags = format!("analysis {} {}", options.signatures, options.reduce);
     let raw = lean.cached(&modules, &[&flags, &text], || ask(lean, &text, what, options))?;
     let Split { commands, .. } = split::split(&text, &raw.ranges, &raw.messages);
     let mut document =
         Document { text, imports, notice, commands, facts: Vec::new(), frames: Vec::new(), raw };
     document.collect_facts();
     Ok(document)
+}
+
+/// The names in import lines.
+fn modules(imports: &[String]) -> Vec<String> {
+    imports.iter().filter_map(|i| i.split_whitespace().last()).map(str::to_string).collect()
 }
 
 /// The comments and the import lines of a header.
@@ -262,12 +262,12 @@ fn ask(lean: &Lean, text: &str, what: &str, options: Options) -> Result<Raw, Fat
         .and_then(|b| serde_json::from_slice(&b).ok())
         .map(|json| references(&json, &edits.apply(text, &split), &edits))
         .unwrap_or_default();
-    let (signatures, reduced, types) = if options.signatures && dir.join(&olean).exists() {
+    let (signatures, reduced) = if options.signatures && dir.join(&olean).exists() {
         signatures(lean, dir, &split, &references, options)?
     } else {
         Default::default()
     };
-    Ok(Raw { messages, ranges, references, signatures, reduced, types })
+    Ok(Raw { messages, ranges, references, signatures, reduced })
 }
 
 /// What is done to a text so that the rest of it compiles.
@@ -343,7 +343,7 @@ impl Edits {
 
 /// A command without the word `private`. Names stay where they are, and so does the column in which the command
 /// begins, by which Lean judges the lines below: the next word moves to the front.
-fn without_private(text: &str) -> String {
+pub(super) fn without_private(text: &str) -> String {
     let mut out = text.to_string();
     if text.contains("private") {
         let all = tokens(text);
@@ -424,7 +424,7 @@ fn signatures(
     split: &Split,
     references: &[Reference],
     options: Options,
-) -> Result<(Texts, Texts, Texts), Fatal> {
+) -> Result<(Texts, Texts), Fatal> {
     let mut file = format!(
         "import {MODULE}\nset_option pp.all true\nset_option pp.deepTerms true\nset_option pp.maxSteps 200000\n"
     );
@@ -457,12 +457,9 @@ fn signatures(
             } else {
                 put(&mut file, &name, format!("#print {name}\n"), 0);
             }
-            if options.types {
-                put(&mut file, &name, format!("set_option pp.all false in #check @{name}\n"), 2);
-            }
         }
     }
-    let mut maps = [Texts::new(), Texts::new(), Texts::new()];
+    let mut maps = [Texts::new(), Texts::new()];
     if lines.is_empty() {
         return Ok(maps.into());
     }
@@ -482,6 +479,11 @@ fn signatures(
 }
 
 impl Document {
+    /// The modules that it imports.
+    pub fn modules(&self) -> Vec<String> {
+        modules(&self.imports)
+    }
+
     /// The text of a command.
     pub fn source(&self, command: usize) -> &str {
         &self.text[self.commands[command].range.clone()]
@@ -495,11 +497,6 @@ impl Document {
     /// The type of a theorem after reduction.
     pub fn reduced(&self, name: &str) -> Option<&str> {
         self.raw.reduced.get(name).map(String::as_str)
-    }
-
-    /// The type as Lean usually prints it.
-    pub fn usual_type(&self, name: &str) -> Option<&str> {
-        self.raw.types.get(name).map(|t| checked_type(t, name))
     }
 
     /// The text with some commands replaced; an empty replacement takes the command's line with it.
@@ -625,7 +622,7 @@ impl Document {
                 && matches!(command.kind, Kind::Theorem | Kind::Definition | Kind::Broken)
             {
                 // Not even its type is understood; then its name is read from the text.
-                fact.names = written_name(text, &fact.namespace).into_iter().collect();
+                fact.names = written_names(text, &fact.namespace);
                 if command.kind != Kind::Broken {
                     fact.all_names = fact.names.clone();
                 }
@@ -644,6 +641,17 @@ impl Document {
                 let mut needs = BTreeSet::new();
                 let mut add = |name: &str| needs.extend(self.owner(&owners, name).filter(|&&o| o < i));
                 fact.references.iter().filter(|r| r.local).for_each(|r| add(&r.name));
+                // The compiler does not say what names in macros mean; they may be those of earlier declarations.
+                let text = self.source(i);
+                if self.commands[i].kind == Kind::Effect && quotes(&self.commands[i].keyword) {
+                    let scopes = components(&fact.namespace);
+                    for (_, range) in tokens(text).into_iter().filter(|t| t.0 == Token::Name) {
+                        for n in 0..=scopes.len() {
+                            let outer = scopes[..n].iter().copied().filter(|c| !c.is_empty());
+                            add(&outer.chain([&text[range.clone()]]).collect::<Vec<_>>().join("."));
+                        }
+                    }
+                }
                 // Instances that were found by inference show in the type.
                 for name in &fact.names {
                     let signature = self.signature(name).unwrap_or_default();
@@ -688,18 +696,32 @@ fn close(text: &str, frames: &mut Vec<Frame>, stack: &mut Vec<Level>) {
     }
 }
 
-/// The full name that a declaration writes behind its keyword.
-fn written_name(text: &str, namespace: &str) -> Option<String> {
+/// The full names that a declaration writes behind its keywords.
+fn written_names(text: &str, namespace: &str) -> Vec<String> {
     let head = head(text);
     let behind = &text[head.at..];
-    let name =
-        tokens(behind).into_iter().find(|t| t.1.start >= head.keyword.len() && t.0 != Token::Comment)?;
-    let name = (name.0 == Token::Name).then(|| &behind[name.1])?;
-    Some(match name.strip_prefix("_root_.") {
-        Some(root) => root.to_string(),
-        None if namespace.is_empty() => name.to_string(),
-        None => format!("{namespace}.{name}"),
-    })
+    let all: Vec<_> = tokens(behind).into_iter().filter(|t| t.0 != Token::Comment).collect();
+    let word = |i: usize| all.get(i).map_or("", |t| &behind[t.1.clone()]);
+    // Of a `mutual` block all, else the first.
+    let keywords: Vec<usize> = match head.keyword {
+        "mutual" => (0..all.len())
+            .filter(|&i| {
+                matches!(
+                    word(i),
+                    "def" | "theorem" | "lemma" | "abbrev" | "inductive" | "structure" | "instance"
+                )
+            })
+            .collect(),
+        _ => vec![0],
+    };
+    let names = keywords.into_iter().filter(|&i| all.get(i + 1).is_some_and(|t| t.0 == Token::Name));
+    names
+        .map(|i| match (word(i + 1).strip_prefix("_root_."), namespace) {
+            (Some(root), _) => root.to_string(),
+            (None, "") => word(i + 1).to_string(),
+            (None, namespace) => format!("{namespace}.{}", word(i + 1)),
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -742,9 +764,10 @@ mod tests {
 
     #[test]
     fn names_of_what_does_not_elaborate() {
-        assert_eq!(written_name("@[simp] theorem foo : x", "A.B").as_deref(), Some("A.B.foo"));
-        assert_eq!(written_name("def _root_.foo := x", "A").as_deref(), Some("foo"));
-        assert_eq!(written_name("instance : A := x", ""), None);
+        assert_eq!(written_names("@[simp] theorem foo : x", "A.B"), ["A.B.foo"]);
+        assert_eq!(written_names("def _root_.foo := x", "A"), ["foo"]);
+        assert!(written_names("instance : A := x", "").is_empty());
+        assert_eq!(written_names("mutual\ndef a := 1\n/-- def c -/ def b := 1\nend", "A"), ["A.a", "A.b"]);
         assert_eq!(outer(&["A".into(), "A.x".into(), "Ab".into()]), ["A", "Ab"]);
     }
 }

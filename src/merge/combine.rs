@@ -45,7 +45,6 @@ pub fn merge_with_progress(
         ignore_imports: request.ignore_imports,
         signatures: true,
         reduce: request.use_def_eq,
-        types: false,
         until,
     };
     let numbered: Vec<(usize, &String)> = request.documents.iter().enumerate().collect();
@@ -213,13 +212,7 @@ impl Job<'_> {
     }
 
     fn compile(&self, content: &str) -> Result<Document, Fatal> {
-        let options = Options {
-            ignore_imports: false,
-            signatures: true,
-            reduce: false,
-            types: false,
-            until: self.until,
-        };
+        let options = Options { ignore_imports: false, signatures: true, reduce: false, until: self.until };
         let room = content.len() <= super::analyse::MAX_BYTES;
         if !room {
             return Err(Fatal::User(format!("the merged file would have {} bytes", content.len())));

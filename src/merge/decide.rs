@@ -162,7 +162,12 @@ fn choose(documents: &[Document], class: &mut Class, wishes: &Wishes) {
         let deriving =
             if text.contains("deriving") { text.split("deriving").last().map_or(0, str::len) } else { 0 };
         let head = head(text);
-        (!head.modifiers.contains(&"private"), head.attributes.len(), deriving)
+        // A macro may name what only some of the files have; where it names most, it stands behind all of it.
+        let needs = match documents[p.document].commands[p.command].kind {
+            Kind::Effect => documents[p.document].facts[p.command].needs.len(),
+            _ => 0,
+        };
+        (!head.modifiers.contains(&"private"), head.attributes.len(), deriving, needs)
     };
     let mut candidates: Vec<Place> = class.members.iter().filter(|p| good(p)).copied().collect();
     class.success = !candidates.is_empty();

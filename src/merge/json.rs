@@ -31,7 +31,7 @@ fn answer(kind: &str, request: &Value) -> Result<String> {
     let answer = || {
         let mut lean = Lean::discover(request["project"].as_str().map(std::path::Path::new))?;
         lean.imports = request["imports"].as_str().unwrap_or_default().to_string();
-        run_tool(kind, request, &lean)
+        run_tool(kind, request, lean)
     };
     let mut answer = answer().map_err(refusal)?;
     answer["status"] = json!("ok");
@@ -39,11 +39,18 @@ fn answer(kind: &str, request: &Value) -> Result<String> {
     Ok(answer.to_string())
 }
 
-/// Answers a request of the tool with this name, one of [`TOOLS`]; both are JSON objects.
+/// Answers a request of the tool with this name, one of [`TOOLS`]; both are JSON objects. `global_options` of
+/// the request are given to the compiler.
 ///
 /// # Errors
 /// There is no such tool, the request does not fit it, or as the tool itself.
-pub fn run_tool(name: &str, request: &Value, lean: &Lean) -> std::result::Result<Value, Fatal> {
+pub fn run_tool(name: &str, request: &Value, mut lean: Lean) -> std::result::Result<Value, Fatal> {
+    match &request["global_options"] {
+        Value::Null => {}
+        Value::Object(options) => lean.set_options(options)?,
+        other => return Err(Fatal::User(format!("global_options is an object of options, not {other}"))),
+    }
+    let lean = &lean;
     match name {
         "merge" => super::merge(&read(request)?, lean).map(|a| json!(a)),
         "normalize" => super::normalize(&read(request)?, lean).map(|a| json!(a)),

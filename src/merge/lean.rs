@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Fatal;
@@ -69,6 +70,8 @@ pub struct Lean {
     pub jobs: usize,
     /// Where answers are kept; `None`: nowhere.
     pub cache: Option<PathBuf>,
+    /// Options of Lean for the files that are compiled, each `name=value`; see [`Lean::set_options`].
+    options: Vec<String>,
     /// Set by anybody to end all runs under way, with an error, when nobody waits for the answer any more.
     pub stop: Arc<AtomicBool>,
     /// It stops after some number of errors unless it is told not to.
@@ -159,6 +162,7 @@ impl Lean {
             imports: String::new(),
             jobs,
             cache,
+            options: Vec::new(),
             stop: Arc::default(),
             spent: Arc::default(),
         })
@@ -167,6 +171,25 @@ impl Lean {
     /// What `lean --version` says.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// Compiles files with these options of Lean: names to booleans, integers or texts. That they exist and
+    /// have such values is for the compiler to say.
+    ///
+    /// # Errors
+    /// An option is of no use here, or refused by the compiler.
+    pub fn set_options(&mut self, options: &serde_json::Map<String, Value>) -> Result<(), Fatal> {
+        self.options.clear();
+        for (name, value) in options {
+            // What these change is how the compiler answers us.
+            if let Some(kind) =
+                ["pp.", "trace.", "weak.", "debug.", "Elab."].iter().find(|p| name.starts_with(**p))
+            {
+                return Err(Fatal::User(format!("global_options takes no {kind}… here, so not {name}")));
+            }
+            self.options.push(format!("{name}={}", option_value(name, value)?));
+        }
+        Ok(())
     }
 
     /// The same compiler with a clock of its own.
@@ -205,6 +228,7 @@ impl Lean {
             .arg("--json")
             // The 101st error counts as well.
             .args(self.stops.then_some(UNLIMITED))
+            .args(self.options.iter().map(|o| format!("-D{o}")))
             .args(args)
             .arg(file)
             .stdin(Stdio::null())
@@ -235,6 +259,14 @@ impl Lean {
         let (out, err) = (read("out").unwrap_or_default(), read("err").unwrap_or_default());
         // Lines that are no messages are what the program printed itself.
         let messages: Vec<Message> = out.lines().filter_map(|l| serde_json::from_str(l).ok()).collect();
+        if let Some(why) = err.lines().find_map(|l| l.strip_prefix("error: invalid -D parameter, ")) {
+            return Err(Fatal::User(format!("global_options: {why}")));
+        }
+        let refused = |m: &Message| m.data.strip_prefix("invalid -D parameter, ").map(str::to_string);
+        if let Some(why) = messages.iter().find_map(refused) {
+            let why = why.lines().next().unwrap_or_default();
+            return Err(Fatal::User(format!("global_options: {why}")));
+        }
         if !status.success() && !messages.iter().any(|m| m.severity == Severity::Error) {
             let tail: String = err.chars().rev().take(500).collect::<Vec<_>>().into_iter().rev().collect();
             return Err(Fatal::Resources(format!("the Lean compiler ended with {status}: {}", tail.trim())));
@@ -262,6 +294,7 @@ impl Lean {
             add(key);
             add(value);
         }
+        self.options.iter().for_each(|option| add(option));
         let path = self.variables.get("LEAN_PATH").cloned().or_else(|| std::env::var("LEAN_PATH").ok());
         add(path.as_deref().unwrap_or_default());
         // An imported module that was built anew is another module.
@@ -319,6 +352,25 @@ impl Lean {
         let all =
             results.into_iter().map(|r| r.into_inner().expect("not poisoned").expect("each was computed"));
         all.collect()
+    }
+}
+
+/// The value of an option as Lean reads it.
+///
+/// # Errors
+/// It is no boolean, integer or text of one line, or the option's name is no name.
+pub(super) fn option_value(name: &str, value: &Value) -> Result<String, Fatal> {
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name.is_empty() || !name.chars().all(is_name) {
+        return Err(Fatal::User(format!("{name:?} is no name of an option")));
+    }
+    match value {
+        Value::Bool(b) => Ok(b.to_string()),
+        Value::Number(n) if n.is_u64() => Ok(n.to_string()),
+        Value::String(s) if !s.is_empty() && s.chars().all(is_name) => Ok(s.clone()),
+        other => Err(Fatal::User(format!(
+            "the option {name} is true, false, a natural number or a word, not {other}"
+        ))),
     }
 }
 

@@ -20,12 +20,14 @@ mod check;
 mod combine;
 mod decide;
 mod extract;
+mod inspect;
 mod json;
 mod lean;
 mod normalize;
 mod order;
 mod print;
 mod rename;
+mod select;
 mod sorry;
 mod source;
 mod split;
@@ -35,13 +37,14 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-pub use check::{CheckResponse, check};
+pub use check::{CheckRequest, CheckResponse, check};
 pub use combine::{merge, merge_with_progress};
-pub use extract::{ExtractResponse, ExtractedDeclaration, extract_decls};
+pub use extract::{ExtractRequest, ExtractResponse, ExtractedDeclaration, extract_decls};
 pub use json::{TOOLS, answer_json, run_tool};
 pub use lean::{Lean, Message, Position, Severity};
 pub use normalize::{NormalizeRequest, NormalizeResponse, normalize};
 pub use rename::{RenameRequest, rename};
+pub use select::Selection;
 pub use sorry::{TheoremToSorryRequest, theorem2sorry};
 
 /// Why there is no answer at all.
@@ -169,7 +172,7 @@ impl Default for MergeRequest {
     }
 }
 
-/// One file, for the tools that change or study one; [`check()`] and [`extract_decls()`] take nothing else.
+/// One file, for the tools that change or study one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Source {

@@ -5,7 +5,8 @@ use std::ops::Range;
 use super::analyse::{Document, Frame};
 use super::decide::{Decision, Place};
 use super::rename::rewrite;
-use super::split::{Kind, SEPARATOR};
+use super::source::tokens;
+use super::split::{Kind, SEPARATOR, head};
 
 /// How scopes are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +165,12 @@ impl Printer<'_> {
         };
         let document = &self.documents[class.chosen.document];
         let command = &document.commands[class.chosen.command];
-        let chosen = text(&class.chosen, (self.full)(c), notes);
+        let mut chosen = text(&class.chosen, (self.full)(c), notes);
+        if command.kind == Kind::Theorem {
+            // The proof of one version, the attributes of all: other declarations may rely on them.
+            let others = class.members.iter().map(|p| self.documents[p.document].source(p.command));
+            chosen = with_attributes(&chosen, others);
+        }
         let mut others: Vec<(&str, String)> = Vec::new();
         let mut add = |p: &Place, label: &'static str, notes: &mut Vec<String>| {
             let other = text(p, false, notes);
@@ -195,6 +201,51 @@ impl Printer<'_> {
         }
         out
     }
+}
+
+/// A declaration with those attributes of its other versions that it does not have; what is local to a file is
+/// left out.
+fn with_attributes<'a>(text: &str, others: impl Iterator<Item = &'a str>) -> String {
+    let single = |text: &str| -> Vec<String> {
+        let lists = head(text).attributes.into_iter().map(|list| list.trim_start_matches('@').trim());
+        let inside = lists.filter_map(|list| list.strip_prefix('[')?.strip_suffix(']'));
+        inside.flat_map(at_commas).map(str::to_string).collect()
+    };
+    let mut known = single(text);
+    let mut missing: Vec<String> = Vec::new();
+    for attribute in others.flat_map(single) {
+        let own = ["local ", "scoped "].iter().any(|w| attribute.starts_with(w));
+        if !own && !known.contains(&attribute) {
+            known.push(attribute.clone());
+            missing.push(attribute);
+        }
+    }
+    if missing.is_empty() {
+        return text.to_string();
+    }
+    let head = head(text);
+    let offset = |part: &str| part.as_ptr() as usize - text.as_ptr() as usize;
+    let before = head.attributes.iter().chain(&head.modifiers).map(|part| offset(part));
+    let at = before.chain([head.at]).min().unwrap_or(head.at);
+    format!("{}@[{}] {}", &text[..at], missing.join(", "), &text[at..])
+}
+
+/// The parts of a text between commas outside of brackets.
+fn at_commas(text: &str) -> Vec<&str> {
+    let (mut out, mut depth, mut from) = (Vec::new(), 0usize, 0);
+    for (_, range) in tokens(text) {
+        match &text[range.clone()] {
+            "(" | "[" | "{" | "⟨" => depth += 1,
+            ")" | "]" | "}" | "⟩" => depth = depth.saturating_sub(1),
+            "," if depth == 0 => {
+                out.push(text[from..range.start].trim());
+                from = range.end;
+            }
+            _ => {}
+        }
+    }
+    out.push(text[from..].trim());
+    out
 }
 
 /// The first line of a text.
@@ -241,4 +292,33 @@ fn header(documents: &[Document]) -> Vec<String> {
         blocks.push(imports.join("\n"));
     }
     blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_attributes;
+
+    #[test]
+    fn attributes_are_united() {
+        for (text, other, expected) in [
+            (
+                "theorem a : b := c",
+                "@[simp, ext (iff := false)] theorem a : b := d",
+                "@[simp, ext (iff := false)] theorem a : b := c",
+            ),
+            (
+                "/-- D. -/\n@[simp] protected theorem a : b := c",
+                "@[simp] @[grind =, local ext] theorem a : b := d",
+                "/-- D. -/\n@[grind =] @[simp] protected theorem a : b := c",
+            ),
+            (
+                "open X in\nprivate theorem a : b := c",
+                "@[simp] theorem a : b := d",
+                "open X in\n@[simp] private theorem a : b := c",
+            ),
+            ("@[simp] theorem a : b := c", "theorem a : b := d", "@[simp] theorem a : b := c"),
+        ] {
+            assert_eq!(with_attributes(text, [text, other].into_iter()), expected);
+        }
+    }
 }

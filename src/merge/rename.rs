@@ -214,7 +214,7 @@ fn apply(text: &str, edits: &BTreeMap<(usize, usize), String>) -> String {
 }
 
 /// Whether this command may hold quoted syntax.
-fn quotes(keyword: &str) -> bool {
+pub fn quotes(keyword: &str) -> bool {
     matches!(
         keyword,
         "macro"

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::analyse::{Document, Options, analyse};
 use super::lean::Lean;
+use super::select::Selection;
 use super::source::{Token, tokens};
 use super::split::Kind;
 use super::{Changed, Fatal, Messages, Source, Timings, until};
@@ -19,38 +20,24 @@ pub struct TheoremToSorryRequest {
     /// The file.
     #[serde(flatten)]
     pub source: Source,
-    /// Full names of theorems; `None`, with no `indices` either: all. Names that are not there are ignored.
-    pub names: Option<Vec<String>>,
-    /// Positions among the theorems, from 0; negative from the end.
-    pub indices: Option<Vec<i64>>,
+    /// Which theorems; what else is selected stays as it is.
+    #[serde(flatten)]
+    pub selection: Selection,
 }
 
 /// Replaces proofs of theorems by `sorry`.
 ///
 /// # Errors
-/// As [`super::merge()`].
+/// A selected name or position is not there, or as [`super::merge()`].
 pub fn theorem2sorry(request: &TheoremToSorryRequest, lean: &Lean) -> Result<Changed, Fatal> {
     let (start, until, lean) = (Instant::now(), until(request.source.timeout_seconds), &lean.counting());
     let options = Options { signatures: true, ..Options::of(&request.source, until) };
     let document = analyse(lean, &request.source.content, "content", options)?;
     let parse_ms = start.elapsed().as_millis() as u64;
-    let theorems: Vec<usize> =
-        (0..document.commands.len()).filter(|&i| document.commands[i].kind == Kind::Theorem).collect();
-    let chosen: Vec<usize> = theorems
-        .iter()
-        .enumerate()
-        .filter(|(k, i)| {
-            let names = request.names.as_ref();
-            let named = names.is_some_and(|n| document.facts[**i].names.iter().any(|own| n.contains(own)));
-            let (k, n) = (*k as i64, theorems.len() as i64);
-            let counted =
-                request.indices.as_ref().is_some_and(|all| all.contains(&k) || all.contains(&(k - n)));
-            named || counted || (names.is_none() && request.indices.is_none())
-        })
-        .map(|(_, &i)| i)
-        .collect();
+    let chosen = request.selection.of(&document)?.into_iter().map(|(command, _)| command);
+    let chosen = chosen.filter(|&i| document.commands[i].kind == Kind::Theorem);
     // Which of its possible beginnings is tried for each theorem.
-    let mut attempt: BTreeMap<usize, usize> = chosen.iter().map(|&i| (i, 0)).collect();
+    let mut attempt: BTreeMap<usize, usize> = chosen.map(|i| (i, 0)).collect();
     let mut given_up = BTreeSet::new();
     loop {
         let content = document.replaced(&|i| {

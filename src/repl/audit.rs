@@ -251,16 +251,12 @@ pub(crate) async fn audit(
         return Ok(Audit::without("what begins with `prelude` may have logic of its own".into()));
     }
     let mut text = split.text(code, options.imports);
-    let file = lean.file("ilean");
     let ilean = match lean.declared.take() {
         Some(ilean) => ilean,
         None => {
-            let run = lean.run(&text, &lean.load_argument(), &file).await;
-            let ilean = std::fs::read(&file).unwrap_or_default();
-            let _ = std::fs::remove_file(&file);
-            if !run?.clean {
+            let Some(ilean) = lean.run(&text).await?.ilean else {
                 return Ok(Audit::without("`lean` finds an error where the REPL found none".into()));
-            }
+            };
             ilean
         }
     };
@@ -291,14 +287,11 @@ pub(crate) async fn audit(
             "{long} #print axioms {written}\n{long} set_option pp.maxSteps 20 in #print {written}\n"
         );
     }
-    let run = lean.run(&text, &lean.load_argument(), &file).await;
-    let ilean = std::fs::read(&file).unwrap_or_default();
-    let _ = std::fs::remove_file(&file);
-    let run = run?;
-    if !run.clean {
+    let run = lean.run(&text).await?;
+    let Some(ilean) = run.ilean else {
         let error = run.messages.iter().find(|m| m.severity == Severity::Error).map_or("", |m| &m.data);
         return Ok(Audit::without(format!("the questions about axioms have errors: {error}")));
-    }
+    };
     match declared(&ilean) {
         Ok(names) if !names.iter().any(|name| is_example(name)) => {}
         _ => return Ok(Audit::without("an `example` is written so that it gets no name".into())),

@@ -82,21 +82,40 @@ impl Drop for Snapshot {
     }
 }
 
+/// A file that goes with this.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 /// One place for `lean` processes.
 pub(crate) struct Lean {
     setup: Setup,
     snapshot: Option<Arc<OnceCell<Snapshot>>>,
+    /// The last one that was given a text.
     process: Option<Process>,
+    /// The next one. A short text takes less time than the start of `lean`, so that is done while nobody waits.
+    ahead: Option<Started>,
     uuid: String,
     /// The `.ilean` of the last text that was checked: what it declares.
     pub declared: Option<Vec<u8>>,
 }
 
+/// A process that waits for its text. It reads nothing else before it has the text.
+struct Started {
+    process: Process,
+    more: Vec<String>,
+    ilean: PathBuf,
+}
+
 /// What one run of `lean` gave.
 pub(crate) struct Run {
     pub messages: Vec<Message>,
-    /// Whether Lean reached the end of the text and found no error.
-    pub clean: bool,
+    /// What the text declares, as an `.ilean` file: there if Lean reached the end of the text and found no error.
+    pub ilean: Option<Vec<u8>>,
 }
 
 /// A message as `lean --json` writes it.
@@ -116,7 +135,7 @@ struct Line {
 impl Lean {
     pub fn new(setup: &Setup) -> Lean {
         let uuid = uuid::Uuid::new_v4().to_string();
-        Lean { setup: setup.clone(), snapshot: None, process: None, uuid, declared: None }
+        Lean { setup: setup.clone(), snapshot: None, process: None, ahead: None, uuid, declared: None }
     }
 
     fn command(&self) -> Result<(Vec<String>, PathBuf), Failure> {
@@ -125,17 +144,40 @@ impl Lean {
     }
 
     /// A name for a file of this pool.
-    pub fn file(&self, kind: &str) -> PathBuf {
+    fn file(&self, kind: &str) -> PathBuf {
         let number = self.setup.snapshots.next.fetch_add(1, Relaxed);
         self.setup.monitor.directory.join(format!("{number}.{kind}"))
     }
 
-    /// Runs `lean` over a text; also fetches what it writes to `ilean` at the very end of an errorless text.
-    pub async fn run(&mut self, text: &str, more: &[String], ilean: &Path) -> Result<Run, Failure> {
+    fn start(&self, more: &[String]) -> Result<Started, Failure> {
         let (mut argv, dir) = self.command()?;
+        let ilean = self.file("ilean");
         argv.extend(["--json".into(), "--stdin".into(), "-i".into(), ilean.display().to_string()]);
-        let process = self.process.insert(self.setup.start(&argv, more, &dir)?);
+        Ok(Started { process: self.setup.start(&argv, more, &dir)?, more: more.into(), ilean })
+    }
+
+    /// Runs `lean` over a text, with the saved header if there is one.
+    pub async fn run(&mut self, text: &str) -> Result<Run, Failure> {
+        let load = self.load_argument();
+        let run = self.run_with(text, &load).await?;
+        self.start_ahead();
+        Ok(run)
+    }
+
+    /// Starts the next process. Only with a saved header: it says when imports have changed, and a process that
+    /// is older than its imports may be of another version than they.
+    fn start_ahead(&mut self) {
+        let load = self.load_argument();
+        self.ahead = if load.is_empty() { None } else { self.start(&load).ok() };
+    }
+
+    async fn run_with(&mut self, text: &str, more: &[String]) -> Result<Run, Failure> {
+        let ahead = self.ahead.take().filter(|next| next.more == more && next.process.runs());
+        let next = ahead.map_or_else(|| self.start(more), Ok)?;
+        let process = self.process.insert(next.process);
         self.uuid.clone_from(&process.uuid);
+        // The file goes, whatever happens.
+        let ilean = Temporary(next.ilean);
         // It reads all before it does anything; when it ends earlier its status says why.
         let _ = process.write(text.as_bytes()).await;
         process.close_stdin();
@@ -169,10 +211,10 @@ impl Lean {
             long => return Err(self.setup.failure(process, long).await),
         };
         let errors = messages.iter().any(|m| m.severity == Severity::Error);
-        match ending {
-            Ending { code: Some(0), .. } if !errors && ilean.is_file() => Ok(Run { messages, clean: true }),
-            Ending { code: Some(1), .. } if errors => Ok(Run { messages, clean: false }),
-            Ending { code: Some(0), .. } => {
+        match (ending, std::fs::read(&ilean.0).ok()) {
+            (Ending { code: Some(0), .. }, ilean @ Some(_)) if !errors => Ok(Run { messages, ilean }),
+            (Ending { code: Some(1), .. }, _) if errors => Ok(Run { messages, ilean: None }),
+            (Ending { code: Some(0), .. }, _) => {
                 Err(Failure::Crashed { reason: "lean ended before the end of the text".into(), stderr })
             }
             _ => Err(self.setup.failure(process, error).await),
@@ -201,14 +243,13 @@ impl Lean {
             };
             let made = cell
                 .get_or_try_init(async || {
-                    let (file, ilean) = (self.file("snapshot"), self.file("ilean"));
+                    let file = self.file("snapshot");
                     // From here on the files go, whatever happens.
                     let mut snapshot = Snapshot::default();
                     snapshot.file = Some(file.clone());
                     let save = [format!("--incr-header-save={}", file.display())];
-                    let run = self.run(&header, &save, &ilean).await;
-                    let _ = std::fs::remove_file(&ilean);
-                    let usable = run?.clean && snapshot.complete().is_some();
+                    let usable =
+                        self.run_with(&header, &save).await?.ilean.is_some() && snapshot.complete().is_some();
                     Ok::<_, Failure>(if usable { snapshot } else { Snapshot::default() })
                 })
                 .await?;
@@ -243,7 +284,7 @@ impl Lean {
     }
 
     /// The argument that loads the header's state.
-    pub fn load_argument(&self) -> Vec<String> {
+    fn load_argument(&self) -> Vec<String> {
         let file = self.snapshot().and_then(|snapshot| snapshot.file.as_ref());
         file.map(|file| format!("--incr-load={}", file.display())).into_iter().collect()
     }
@@ -270,8 +311,9 @@ impl Lean {
         if self.snapshot().is_some_and(|snapshot| !snapshot.fresh()) {
             self.snapshot = None;
         }
-        let (ilean, load) = (self.file("ilean"), self.load_argument());
-        let run = self.run(&split.text(code, options.imports), &load, &ilean).await;
+        self.declared = None;
+        let load = self.load_argument();
+        let run = self.run(&split.text(code, options.imports)).await;
         // After a crash the text is tried again, without the snapshot. If it crashes then too, that was not the
         // snapshot's fault; else nobody uses one for this header any more.
         if let Err(Failure::Crashed { .. }) = run {
@@ -281,9 +323,8 @@ impl Lean {
                 false => suspect.insert(split.header()),
             };
         }
-        self.declared = std::fs::read(&ilean).ok();
-        let _ = std::fs::remove_file(&ilean);
-        let messages = run?.messages;
+        let Run { messages, ilean } = run?;
+        self.declared = ilean;
         let sorries = sorries(&messages);
         let reply = Reply::Response(CommandResponse { messages, sorries, ..CommandResponse::default() });
         Ok(Answer { reply, time: begin.elapsed().as_secs_f64() })
@@ -308,6 +349,7 @@ impl Worker for Lean {
             // What is used once is not worth saving.
             if options.reuse {
                 self.save(split).await?;
+                self.start_ahead();
             }
             // A header that cannot be loaded is found again with the whole text, and said there.
             Ok(None)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt;
@@ -67,6 +67,14 @@ struct State {
     closed: bool,
     /// Whether the last process that was started did its first work.
     healthy: Option<bool>,
+}
+
+impl State {
+    /// Processes that have a header, or are loading it.
+    fn with_header(&self, header: &str) -> usize {
+        let idle = self.idle.iter().filter(|held| held.header == header).count();
+        idle + self.busy.get(header).copied().unwrap_or(0)
+    }
 }
 
 /// A worker that has its header.
@@ -275,10 +283,8 @@ impl Inner {
             let Some(inner) = inner.upgrade() else { return };
             let wanted = {
                 let state = locked(&inner.state);
-                let idle = state.idle.iter().filter(|held| held.header == header).count();
-                let there = idle + state.busy.get(&header).copied().unwrap_or(0);
                 let room = state.total < inner.config.max_processes && state.waiting.is_empty();
-                !state.draining && room && there < target
+                !state.draining && room && state.with_header(&header) < target
             };
             if wanted && let Err(reason) = inner.warm(&header, 1).await {
                 inner.record("warm header", reason);
@@ -304,6 +310,33 @@ impl Inner {
         // All are held until all are there, so that they are different processes.
         let loads = futures_util::future::try_join_all((0..count).map(|_| load())).await;
         loads.map(drop).map_err(|reason| format!("the warm header {header:?} was not loaded: {reason}"))
+    }
+
+    /// Loads the warm headers; those that fail again and again, ever more seldom.
+    async fn warm_all(pool: Weak<Inner>) {
+        let mut pause = Duration::from_secs(2);
+        while let Some(inner) = pool.upgrade() {
+            let missing = {
+                let state = locked(&inner.state);
+                let missing = |(header, count): (&String, &usize)| {
+                    (header.clone(), count.saturating_sub(state.with_header(header)))
+                };
+                inner.config.warm.iter().map(missing).collect::<Vec<_>>()
+            };
+            let all = missing.iter().map(|(header, count)| inner.warm(header, *count));
+            let failed: Vec<String> =
+                futures_util::future::join_all(all).await.into_iter().filter_map(Result::err).collect();
+            let result = if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) };
+            inner.warmed.send_replace(Some(result.clone()));
+            let Err(reason) = result else { return };
+            if locked(&inner.state).draining {
+                return;
+            }
+            inner.record("warm header", reason);
+            drop(inner);
+            tokio::time::sleep(pause).await;
+            pause = (2 * pause).min(Duration::from_secs(300));
+        }
     }
 
     fn record(&self, id: &str, reason: String) {
@@ -573,16 +606,7 @@ impl Pool {
             config,
         });
         if !inner.config.warm.is_empty() {
-            let inner = inner.clone();
-            tokio::spawn(async move {
-                let all = inner.config.warm.iter().map(|(header, count)| inner.warm(header, *count));
-                let result =
-                    futures_util::future::join_all(all).await.into_iter().collect::<Result<(), String>>();
-                if let Err(reason) = &result {
-                    inner.record("warm header", reason.clone());
-                }
-                inner.warmed.send_replace(Some(result));
-            });
+            tokio::spawn(Inner::warm_all(Arc::downgrade(&inner)));
         }
         Ok(Pool { handle: Arc::new(Handle { inner }) })
     }

@@ -118,6 +118,12 @@ impl Process {
         Ok(())
     }
 
+    /// Whether it has not ended yet.
+    pub fn runs(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        self.group.is_some_and(|pid| matches!(waitid(WaitId::Pid(pid), options), Ok(None)))
+    }
+
     /// Closes its standard input.
     pub fn close_stdin(&mut self) {
         self.stdin = None;
@@ -176,12 +182,8 @@ impl Process {
         }
         // Its own status, if it has one; a moment (a second) for it between closing its output and its end.
         let mut pause = Duration::from_micros(250);
-        while pause < Duration::from_secs(1) {
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-            match self.group.map(|pid| waitid(WaitId::Pid(pid), options)) {
-                Some(Ok(None)) => tokio::time::sleep(pause).await,
-                _ => break,
-            }
+        while pause < Duration::from_secs(1) && self.runs() {
+            tokio::time::sleep(pause).await;
             pause *= 2;
         }
         self.kill();

@@ -14,6 +14,9 @@ use crate::transport::hub::Peer;
 use crate::transport::server::{Gate, Rate};
 use crate::{Code, Error, Result};
 
+/// Jobs of one caller that are under way at the same time.
+const JOBS_AT_ONCE: usize = 4;
+
 /// The owner of a key, or everybody where no key is needed.
 #[derive(Debug)]
 pub struct Caller {
@@ -21,6 +24,8 @@ pub struct Caller {
     pub name: String,
     hash: [u8; 32],
     slots: Option<Arc<Semaphore>>,
+    /// For jobs whose snippets are checked at the same time; the next ones wait.
+    pub(super) job_turns: Semaphore,
     gate: Option<(Rate, Mutex<Gate>)>,
 }
 
@@ -46,6 +51,7 @@ impl Caller {
         Arc::new(Caller {
             name: name.into(),
             hash,
+            job_turns: Semaphore::new(JOBS_AT_ONCE),
             slots: limits.concurrency.map(|n| Arc::new(Semaphore::new(n))),
             gate: rate.map(|rate| (rate, Mutex::new(Gate::new(Some(rate))))),
         })

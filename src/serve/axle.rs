@@ -70,6 +70,10 @@ enum Kind {
     Flag,
     Seconds,
     OneOf(&'static [&'static str]),
+    /// Options of Lean: words, numbers, true or false.
+    Options,
+    /// How much is printed.
+    Level,
     /// An option of AXLE's that is not there: only its default, as JSON.
     Only(&'static str),
 }
@@ -86,6 +90,12 @@ impl Kind {
                 let fits = value.as_object().is_some_and(|o| o.values().all(Value::is_string));
                 (fits, "an object of names: {\"old\": \"new\"}".into())
             }
+            Kind::Options => {
+                let fits = |v: &Value| v.is_boolean() || v.is_u64() || v.is_string();
+                let fits = value.as_object().is_some_and(|o| o.values().all(fits));
+                (fits, "an object of options: {\"name\": true, a natural number or a text}".into())
+            }
+            Kind::Level => (value.as_f64().is_some_and(|v| [0.0, 1.0, 2.0].contains(&v)), "0, 1 or 2".into()),
             Kind::Flag => (value.is_boolean(), "true or false".into()),
             Kind::Seconds => (value.is_number(), "a number of seconds".into()),
             Kind::OneOf(words) => {
@@ -109,12 +119,14 @@ const COMMON: [(&str, Kind); 7] = [
     ("reparse", Kind::Flag),
     ("mathlib_options", Kind::Only("false")),
     ("run_env_linters", Kind::Only("false")),
-    ("global_options", Kind::Only("{}")),
+    ("global_options", Kind::Options),
 ];
 
 /// The keys of one tool, and how many of them, the first, are needed.
 fn keys(tool: &str) -> (&'static [(&'static str, Kind)], usize) {
-    const THEOREMS: (&str, Kind) = ("theorems_only", Kind::Only("true"));
+    const NAMES: (&str, Kind) = ("names", Kind::Texts);
+    const INDICES: (&str, Kind) = ("indices", Kind::Integers);
+    const THEOREMS: (&str, Kind) = ("theorems_only", Kind::Flag);
     match tool {
         "merge" => {
             const SCOPES: &[&str] = &["hoist", "preserve"];
@@ -130,21 +142,21 @@ fn keys(tool: &str) -> (&'static [(&'static str, Kind)], usize) {
             (&[("content", Kind::Text), ("normalizations", Kind::Texts), ("failsafe", Kind::Flag)], 1)
         }
         "rename" => (&[("content", Kind::Text), ("declarations", Kind::Names)], 2),
-        "theorem2sorry" => {
-            (&[("content", Kind::Text), ("names", Kind::Texts), ("indices", Kind::Integers), THEOREMS], 1)
-        }
         "extract_decls" => {
             let keys = &[
                 ("content", Kind::Text),
-                ("elaborate", Kind::Only("true")),
-                ("elaborate_proofs", Kind::Only("true")),
-                ("dependencies_only", Kind::Only("false")),
-                ("verbosity", Kind::Only("0")),
-                ("delab_options", Kind::Only("{}")),
+                NAMES,
+                INDICES,
+                ("elaborate", Kind::Flag),
+                ("elaborate_proofs", Kind::Flag),
+                ("dependencies_only", Kind::Flag),
+                ("verbosity", Kind::Level),
+                ("delab_options", Kind::Options),
             ];
             (keys, 1)
         }
-        _ => (&[("content", Kind::Text), THEOREMS], 1),
+        // check and theorem2sorry
+        _ => (&[("content", Kind::Text), NAMES, INDICES, THEOREMS], 1),
     }
 }
 
@@ -235,11 +247,12 @@ async fn answer(
     let permits = u32::try_from(lean.jobs).unwrap_or(u32::MAX);
     let turn = server.axle.compilers.clone().acquire_many_owned(permits).await;
     let turn = turn.map_err(|_| Fatal::Internal("the server is closing".into()))?;
+    let version = lean.version().to_string();
     let work = move || {
         // Held until the work has ended, also when nobody waits for it any more.
         let _held = (slot, turn);
-        let mut answer = run_tool(tool, &request, &lean)?;
-        answer["info"] = json!({"lean_version": lean.version()});
+        let mut answer = run_tool(tool, &request, lean)?;
+        answer["info"] = json!({"lean_version": version});
         Ok(answer)
     };
     let answer = tokio::task::spawn_blocking(work).await;
@@ -329,15 +342,18 @@ mod tests {
             ("merge", r#"{"documents": [], "scopes": "none"}"#, "preserve"),
             ("merge", r#"{"documents": [], "use_def": true}"#, "use_def_eq"),
             ("check", r#"{"content": 1}"#, "content"),
-            ("check", r#"{"content": "", "names": ["a"]}"#, "names"),
-            ("check", r#"{"content": "", "global_options": {"autoImplicit": true}}"#, "not supported"),
+            ("check", r#"{"content": "", "names": "a"}"#, "names"),
+            ("check", r#"{"content": "", "global_options": {"autoImplicit": null}}"#, "natural number"),
+            ("check", r#"{"content": "", "mathlib_options": true}"#, "not supported"),
+            ("merge", r#"{"documents": [], "names": ["a"]}"#, "takes no"),
             ("check", r#"{"content": "", "timeout_seconds": "1"}"#, "seconds"),
             ("check", r#"{"content": "", "timeout_seconds": -1}"#, "from 0 to 600"),
             ("check", r#"{"content": "", "timeout_seconds": 601}"#, "from 0 to 600"),
             ("rename", r#"{"content": ""}"#, "declarations"),
             ("rename", r#"{"content": "", "declarations": {"a": 1}}"#, "declarations"),
             ("theorem2sorry", r#"{"content": "", "indices": [1.5]}"#, "indices"),
-            ("extract_decls", r#"{"content": "", "elaborate": false}"#, "not supported"),
+            ("extract_decls", r#"{"content": "", "verbosity": 3}"#, "0, 1 or 2"),
+            ("extract_decls", r#"{"content": "", "delab_options": []}"#, "options"),
         ] {
             let message = refused(tool, body);
             assert!(message.contains(word), "{tool} {body}: {message}");

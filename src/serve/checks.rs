@@ -103,8 +103,8 @@ pub struct Checked {
     pub outcome: Outcome,
     /// Whether it comes from the cache.
     pub cached: bool,
-    /// The snippet was not tried, because there was no room for it or its caller asks too often: after how
-    /// many seconds to ask again.
+    /// The snippet was not tried to its end, because there was no room for it, its caller asks too often or the
+    /// server is closing: after how many seconds to ask again.
     pub retry_after: Option<u64>,
 }
 
@@ -121,7 +121,7 @@ impl Checked {
         Checked { outcome, cached: false, retry_after }
     }
 
-    /// The verdict's name; `refused` for what was not tried.
+    /// The verdict's name; `refused` for what is to be asked again.
     pub fn verdict(&self) -> &'static str {
         match self.retry_after {
             Some(_) => "refused",
@@ -255,7 +255,9 @@ impl Checks {
         {
             self.store.cache(key, bytes);
         }
-        let retry_after = matches!(outcome.result, Err(Failure::Busy { .. })).then_some(RETRY_AFTER);
+        // Nor is it this snippet's fault that the server is closing.
+        let again = matches!(outcome.result, Err(Failure::Busy { .. } | Failure::Cancelled));
+        let retry_after = again.then_some(RETRY_AFTER);
         Checked { outcome, cached: false, retry_after }
     }
 

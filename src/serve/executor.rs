@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::process::{Command, Stdio};
 use std::time::{Duration, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
@@ -46,8 +47,8 @@ impl Executor for Pool {
     }
 }
 
-/// A digest of everything that can change what an engine answers: its command, the toolchain, and each
-/// compiled module below the project. Cached answers of another digest are not used. Reads names, sizes and
+/// A digest of everything that can change what an engine answers: its command, the version of `lean`, the
+/// toolchain, and each compiled module below the project. Cached answers of another digest are not used. Reads names, sizes and
 /// times of files, which takes a second or so for a large project; a project that is rebuilt while the
 /// server runs is seen at the next start.
 pub fn engine_digest(engine: &EngineConfig) -> String {
@@ -68,10 +69,23 @@ pub fn engine_digest(engine: &EngineConfig) -> String {
     }
     for word in argv {
         add(word.as_bytes());
-        // A program or a file among the words; what `lake` and `elan` start follows from the files below.
+        // A program or a file among the words.
         if let Some(path) = find_program(word, dir) {
             add(stamp(&path).as_bytes());
         }
+    }
+    // What `elan` starts under one name may be another tomorrow.
+    let lean: Vec<&str> = match engine {
+        EngineConfig::Lean { argv, .. } => argv.iter().map(String::as_str).collect(),
+        EngineConfig::Repl { argv, .. } if argv.starts_with(&["lake".into(), "env".into()]) => {
+            vec!["lake", "env", "lean"]
+        }
+        EngineConfig::Repl { .. } => vec!["lean"],
+    };
+    if let [program, words @ ..] = &lean[..] {
+        let mut command = Command::new(program);
+        let version = command.args(words).arg("--version").current_dir(dir).stdin(Stdio::null()).output();
+        add(&version.map(|v| v.stdout).unwrap_or_default());
     }
     for file in ["lean-toolchain", "lake-manifest.json", "lakefile.lean", "lakefile.toml"] {
         add(&std::fs::read(dir.join(file)).unwrap_or_default());
@@ -124,4 +138,26 @@ fn stamp(path: &Path) -> String {
     let Ok(data) = std::fs::metadata(path) else { return "none".into() };
     let time = data.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
     format!("{} {}", data.len(), time.as_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `elan default` does it: the program stays, and starts another.
+    #[test]
+    fn another_version_behind_the_same_program_has_another_digest() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (program, version) = (dir.path().join("lean"), dir.path().join("version"));
+        std::fs::write(&program, format!("cat '{}'\n", version.display())).expect("written");
+        let argv = vec!["sh".into(), program.to_string_lossy().into_owned()];
+        let engine = EngineConfig::Lean { argv, dir: dir.path().into() };
+        let digest = |text: &str| {
+            std::fs::write(&version, text).expect("written");
+            engine_digest(&engine)
+        };
+        let first = digest("Lean (version 4.35.0)");
+        assert_ne!(digest("Lean (version 4.36.0)"), first);
+        assert_eq!(digest("Lean (version 4.35.0)"), first);
+    }
 }

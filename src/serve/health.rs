@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use super::executor::Executor;
-use crate::repl::{CheckOptions, PoolStatus, Snippet};
+use crate::repl::{CheckOptions, PoolStatus, Reply, Snippet};
 
 /// Time between two trivial snippets.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -75,7 +75,13 @@ async fn probe(executor: &dyn Executor, status: &PoolStatus) -> Result<(), Strin
     let options = CheckOptions { timeout: LIMIT, deadline, ..CheckOptions::default() };
     let outcome = executor.check(Snippet { id: "health".into(), code }, &options).await;
     match outcome.result {
-        Ok(_) => Ok(()),
+        // With a header of somebody's there may be no `True`.
+        Ok(Reply::Response(response)) if header.is_empty() && response.has_errors() => {
+            let messages: Vec<&str> = response.messages.iter().map(|m| &*m.data).collect();
+            Err(format!("a trivial snippet is refused: {}", messages.join("; ")))
+        }
+        Ok(Reply::Response(_)) => Ok(()),
+        Ok(Reply::ReplError { message }) => Err(format!("a trivial snippet is refused: {message}")),
         // Closing is not ill.
         Err(crate::repl::Failure::Cancelled) => Ok(()),
         // Nor is busy.

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::auth::{Caller, Keys};
@@ -25,11 +25,11 @@ use super::{Refusal, Server};
 use crate::Result;
 use crate::repl::{Failure, Imports, Snippet};
 
-/// Jobs whose snippets are checked at the same time; the next ones wait.
-const JOBS_AT_ONCE: usize = 8;
-
 /// Snippets and results that are read from the disk at a time.
 const PORTION: i64 = 256;
+
+/// How long a job rests when it cannot be read or written.
+const REST: Duration = Duration::from_secs(5);
 
 /// How often old jobs are looked for.
 const CLEANING: Duration = Duration::from_secs(3600);
@@ -41,15 +41,13 @@ pub struct Jobs {
     /// Who may ask: jobs count against the limits of their owners.
     keys: Keys,
     running: Mutex<HashMap<String, AbortHandle>>,
-    turns: Arc<Semaphore>,
     draining: watch::Receiver<bool>,
 }
 
 impl Jobs {
     /// Runs jobs of `store` until `draining` says true.
     pub fn new(store: Store, checks: Arc<Checks>, keys: Keys, draining: watch::Receiver<bool>) -> Arc<Jobs> {
-        let turns = Arc::new(Semaphore::new(JOBS_AT_ONCE));
-        Arc::new(Jobs { store, checks, keys, running: Mutex::default(), turns, draining })
+        Arc::new(Jobs { store, checks, keys, running: Mutex::default(), draining })
     }
 
     /// Goes on with the jobs that an earlier server left. The future that it returns forgets those that
@@ -82,8 +80,14 @@ impl Jobs {
         let (jobs, id) = (self.clone(), job.id.clone());
         let task = tokio::spawn(async move {
             let id = job.id.clone();
-            if let Err(e) = jobs.run(&job).await {
-                tracing::error!(job = id, "a job stopped, the next start of the server goes on with it: {e}");
+            // A disk that is full may have room later.
+            while let Err(e) = jobs.run(&job).await {
+                tracing::error!(job = id, "a job rests for {} s: {e}", REST.as_secs());
+                let mut draining = jobs.draining.clone();
+                let drained = draining.wait_for(|draining| *draining);
+                if tokio::time::timeout(REST, drained).await.is_ok() {
+                    break;
+                }
             }
             jobs.running().remove(&id);
         });
@@ -96,7 +100,8 @@ impl Jobs {
     }
 
     async fn run(&self, job: &Job) -> Result<()> {
-        let Ok(_turn) = self.turns.acquire().await else { return Ok(()) };
+        let caller = self.keys.named(&job.owner);
+        let Ok(_turn) = caller.job_turns.acquire().await else { return Ok(()) };
         let parameters: Parameters = serde_json::from_str(&job.options).map_err(|e| {
             crate::Error::new(
                 crate::Code::Parse,
@@ -104,7 +109,6 @@ impl Jobs {
             )
         })?;
         let parameters = Arc::new(parameters);
-        let caller = self.keys.named(&job.owner);
         let window = self.checks.window();
         let (mut waiting, mut next, mut all_read) = (VecDeque::new(), 0, false);
         let mut running: JoinSet<Result<()>> = JoinSet::new();
@@ -200,7 +204,7 @@ fn not_found(id: &str) -> Refusal {
 }
 
 /// `POST /api/jobs`: the body of `/api/check`; 202 once the job is on disk. With the header
-/// `Idempotency-Key`, sending it again gives the same job.
+/// `Idempotency-Key`, sending it again gives the same job, and sending another with it is a conflict.
 pub async fn submit(
     State(server): State<Arc<Server>>,
     Extension(caller): Extension<Arc<Caller>>,
@@ -215,7 +219,11 @@ pub async fn submit(
     drop(body);
     let options = serde_json::to_string(&parameters).unwrap_or_default();
     let snippets = snippets.into_iter().map(|s| (s.id, s.code)).collect();
-    let job = server.store.add_job(caller.name.clone(), once, options, snippets).await?;
+    let job = server.store.add_job(caller.name.clone(), once, options, snippets).await?.ok_or_else(|| {
+        let message =
+            "this Idempotency-Key belongs to a job with other snippets or options; send another key";
+        Refusal::new(StatusCode::CONFLICT, message)
+    })?;
     if job.state == JobState::Open {
         server.jobs.start(job.clone());
     }

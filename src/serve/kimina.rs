@@ -16,7 +16,13 @@ use super::auth::Caller;
 use super::checks::{Batch, Checked, Parameters};
 use super::fields::{Fields, problem};
 use super::{Refusal, Server, Turn};
-use crate::repl::{Audit, Failure, Imports, Infotree, Reply, Snippet};
+use crate::repl::{Audit, Failure, Imports, Infotree, Outcome, Reply, Snippet, Verdict};
+
+/// What is wrong beyond that is not said.
+const MOST_PROBLEMS: usize = 100;
+
+/// Enough for 300,000 snippets. Of other things a large body would have so many that they fill the memory.
+const MOST_PARTS: usize = 1_000_000;
 
 /// A year: longer times are refused.
 const LONGEST: u64 = 365 * 24 * 3600;
@@ -66,6 +72,9 @@ impl CheckRequest {
         };
         let mut snippets = Vec::new();
         for (value, place) in fields.list("snippets") {
+            if fields.problems().len() >= MOST_PROBLEMS {
+                break;
+            }
             let Some(mut snippet) = Fields::of(value, place, fields.problems()) else { continue };
             if let (Some(id), Some(code)) = (snippet.text("id"), snippet.text("code")) {
                 snippets.push(Snippet { id, code });
@@ -101,6 +110,9 @@ fn parse_verify(body: &[u8], longest: Option<u64>) -> Result<CheckRequest, Vec<V
             ..Parameters::default()
         });
         for (value, place) in fields.list("codes") {
+            if fields.problems().len() >= MOST_PROBLEMS {
+                break;
+            }
             let Some(mut code) = Fields::of(value.clone(), place.clone(), fields.problems()) else {
                 continue;
             };
@@ -122,9 +134,25 @@ fn parse_verify(body: &[u8], longest: Option<u64>) -> Result<CheckRequest, Vec<V
     }
 }
 
+/// How many values a text of JSON can have, at most: its commas and the beginnings of its lists and objects. Read,
+/// each may take some hundred bytes, whatever it takes in the text.
+fn parts(json: &[u8]) -> usize {
+    let (mut count, mut inside, mut escaped) = (0, false, false);
+    for byte in json {
+        count += usize::from(!inside && matches!(byte, b',' | b'[' | b'{'));
+        inside ^= *byte == b'"' && !escaped;
+        escaped = inside && *byte == b'\\' && !escaped;
+    }
+    count
+}
+
 fn json_body(body: &[u8]) -> Result<Value, Vec<Value>> {
     if body.trim_ascii().is_empty() {
         return Err(vec![problem("missing", &["body".into()], "Field required", &Value::Null)]);
+    }
+    if parts(body) > MOST_PARTS {
+        let message = format!("The body has more than {MOST_PARTS} parts; send it as several requests");
+        return Err(vec![problem("too_long", &["body".into()], &message, &Value::Null)]);
     }
     serde_json::from_slice(body).map_err(|e| {
         let place = ["body".into(), e.column().into()];
@@ -158,7 +186,7 @@ struct ReplResponse<'a> {
 /// The JSON of one result; with its place in the request and its verdict when there is an `index`.
 pub fn render(checked: &Checked, parameters: &Parameters, index: Option<usize>) -> String {
     let outcome = &checked.outcome;
-    let timed_out = matches!(outcome.result, Err(Failure::Timeout { .. }));
+    let timed_out = outcome.verdict() == Verdict::Timeout;
     let diagnostics = match (parameters.debug, timed_out) {
         (true, _) => {
             let mut all = serde_json::to_value(&outcome.diagnostics).unwrap_or_default();
@@ -173,7 +201,7 @@ pub fn render(checked: &Checked, parameters: &Parameters, index: Option<usize>) 
     let result = ReplResponse {
         id: &outcome.id,
         time: round(outcome.time),
-        error: outcome.result.as_ref().err().map(error_text),
+        error: error_text(outcome),
         response: outcome.result.as_ref().ok(),
         diagnostics,
         index,
@@ -187,11 +215,12 @@ pub fn render(checked: &Checked, parameters: &Parameters, index: Option<usize>) 
 
 /// The text of a failure. Kimina's client takes every text with "timed out" in it for a timeout, also where
 /// it is part of what a crashed process wrote.
-fn error_text(failure: &Failure) -> String {
-    match failure {
-        Failure::Timeout { .. } => failure.to_string(),
-        _ => failure.to_string().replace("timed out", "timed-out"),
-    }
+fn error_text(outcome: &Outcome) -> Option<String> {
+    let text = outcome.result.as_ref().err()?.to_string();
+    Some(match outcome.verdict() {
+        Verdict::Timeout => text,
+        _ => text.replace("timed out", "timed-out"),
+    })
 }
 
 /// One result of `/verify`.
@@ -216,7 +245,7 @@ fn render_verify(checked: &Checked) -> String {
     let outcome = &checked.outcome;
     let result = BackwardResponse {
         custom_id: &outcome.id,
-        error: outcome.result.as_ref().err().map(error_text),
+        error: error_text(outcome),
         response: outcome.result.as_ref().ok().map(|reply| Timed { reply, time: round(outcome.time) }),
     };
     serde_json::to_string(&result).unwrap_or_default()
@@ -228,14 +257,16 @@ fn round(seconds: f64) -> f64 {
 }
 
 /// Checks all snippets and answers with `{"results": […]}` in their order; 429 when none was tried because
-/// there was no room.
+/// there was no room, 503 when the server is closing.
 async fn answer_all(mut batch: Batch, count: usize, render: impl Fn(&Checked) -> String) -> Response {
     let mut results = vec![String::new(); count];
     let mut refused = 0;
     let mut retry_after = 0;
+    let mut closing = false;
     while let Some((index, checked)) = batch.next().await {
         refused += usize::from(checked.retry_after.is_some());
         retry_after = retry_after.max(checked.retry_after.unwrap_or(0));
+        closing |= matches!(checked.outcome.result, Err(Failure::Cancelled));
         results[index] = render(&checked);
     }
     let length = results.iter().map(|r| r.len() + 1).sum::<usize>() + 16;
@@ -250,9 +281,13 @@ async fn answer_all(mut batch: Batch, count: usize, render: impl Fn(&Checked) ->
     body.push(']');
     let json = [(header::CONTENT_TYPE, "application/json")];
     if refused == count && count > 0 {
-        body.push_str(",\"detail\":\"No available REPLs\"}");
+        let (status, detail) = match closing {
+            true => (StatusCode::SERVICE_UNAVAILABLE, "the server is closing; ask again"),
+            false => (StatusCode::TOO_MANY_REQUESTS, "No available REPLs"),
+        };
+        body.push_str(&format!(",\"detail\":\"{detail}\"}}"));
         let retry = [(header::RETRY_AFTER, retry_after.to_string())];
-        return (StatusCode::TOO_MANY_REQUESTS, json, retry, body).into_response();
+        return (status, json, retry, body).into_response();
     }
     body.push('}');
     (json, body).into_response()
@@ -334,7 +369,7 @@ pub async fn health(State(server): State<Arc<Server>>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repl::{CommandResponse, Diagnostics, Message, Outcome, Pos, Severity};
+    use crate::repl::{CommandResponse, Diagnostics, Message, Pos, Severity};
 
     fn parse(body: &str) -> Result<CheckRequest, Vec<Value>> {
         CheckRequest::parse(body.as_bytes(), Imports::CollapseMathlib, None)
@@ -436,6 +471,13 @@ mod tests {
         assert_eq!(read(render(&late, &parameters, None))["error"], text);
         assert_eq!(read(render(&late, &parameters, None))["diagnostics"], json!({"repl_uuid": "u"}));
         assert_eq!(read(render_verify(&late)), json!({"custom_id": "a", "error": text}));
+        // Its client looks for "timed out" in the text.
+        let worked = checked(Err(Failure::CpuLimit { seconds: 2.0 }));
+        let text = "Lean REPL command timed out: more than 2.0 seconds of processor time";
+        assert_eq!(read(render(&worked, &parameters, None))["error"], text);
+        assert_eq!(read(render(&worked, &parameters, Some(0)))["verdict"], "timeout_error");
+        assert_eq!(read(render(&worked, &parameters, None))["diagnostics"], json!({"repl_uuid": "u"}));
+        assert_eq!(read(render_verify(&worked)), json!({"custom_id": "a", "error": text}));
         let stderr = "it timed out".to_string();
         let crashed = checked(Err(Failure::Crashed { reason: "signal 11".into(), stderr }));
         let error = read(render(&crashed, &parameters, None))["error"].to_string();

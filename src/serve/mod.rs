@@ -14,6 +14,7 @@ mod jobs;
 mod kimina;
 mod metrics;
 pub mod queue;
+pub mod remote;
 mod status;
 mod store;
 pub mod verify;
@@ -22,6 +23,7 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -31,8 +33,12 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -42,8 +48,15 @@ pub use health::Thresholds;
 
 use crate::{Code, Error, Result};
 
+/// How long the head of a request may take to arrive, and a connection may be idle.
+const HEAD_TIME: Duration = Duration::from_secs(30);
+
 /// How long the body of a request may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(60);
+
+/// How long a client may take nothing of an answer before its connection, and with it its work, is given up.
+#[cfg(target_os = "linux")]
+const STALLED: Duration = Duration::from_secs(120);
 
 /// How a server works.
 #[derive(Clone, Debug)]
@@ -171,11 +184,14 @@ impl Server {
         let watched = server.clone();
         background.spawn(async move {
             let mut second = tokio::time::interval(Duration::from_secs(1));
-            loop {
+            for seconds in 0u64.. {
                 second.tick().await;
                 let status = watched.executor.status();
                 watched.metrics.sample(&status);
                 watched.checks.adjust(&status);
+                if seconds % 10 == 0 {
+                    give_memory_back();
+                }
             }
         });
         let router = router(&server, more);
@@ -253,41 +269,97 @@ impl Listening {
     pub async fn run(self, end: impl Future<Output = ()> + Send + 'static) -> Result<()> {
         let Listening { server, listener, router, background: _background } = self;
         let limit = server.config.drain;
-        let mut drained = server.draining.subscribe();
+        let drained = server.draining.subscribe();
         let closing = server.clone();
         let ending = tokio::spawn(async move {
             end.await;
             tracing::info!("closing: finishing what was accepted");
             closing.draining.send_replace(true);
         });
-        let graceful = axum::serve(listener, router).with_graceful_shutdown(async move {
-            // The sender lives as long as the server.
-            let _ = drained.wait_for(|ending| *ending).await;
-        });
-        let mut serving = tokio::spawn(async move { graceful.await });
-        let failed = |e: std::io::Error| Error::new(Code::Internal, format!("the server stopped: {e}"));
+        let mut serving = tokio::spawn(connections(listener, router, drained));
         tokio::pin!(ending);
         // Serving does not end by itself.
         let _ = (&mut ending).await;
         let begun = Instant::now();
         let finished = async {
-            let served = (&mut serving).await;
+            let _ = (&mut serving).await;
             server.jobs.finished().await;
-            served
         };
-        match tokio::time::timeout(limit, finished).await {
-            Ok(served) => served.unwrap_or(Ok(())).map_err(failed)?,
-            Err(_) => {
-                // What is still waiting gets its answer, that it was cancelled.
-                tracing::warn!("not everything was finished in {} s", begun.elapsed().as_secs());
-                server.executor.drain(Duration::ZERO).await;
-                let _ = tokio::time::timeout(Duration::from_secs(2), server.jobs.finished()).await;
-                let _ = tokio::time::timeout(Duration::from_secs(2), &mut serving).await;
-                serving.abort();
-            }
+        if tokio::time::timeout(limit, finished).await.is_err() {
+            // What is still waiting gets its answer, that it was cancelled.
+            tracing::warn!("not everything was finished in {} s", begun.elapsed().as_secs());
+            server.executor.drain(Duration::ZERO).await;
+            let _ = tokio::time::timeout(Duration::from_secs(2), server.jobs.finished()).await;
+            let _ = tokio::time::timeout(Duration::from_secs(2), &mut serving).await;
+            serving.abort();
         }
         server.executor.drain(Duration::ZERO).await;
         Ok(())
+    }
+}
+
+/// Takes connections until `drained` says true, then waits until all have ended.
+async fn connections(listener: TcpListener, router: Router, mut drained: watch::Receiver<bool>) {
+    let mut open = JoinSet::new();
+    loop {
+        let stream = tokio::select! {
+            () = told(&mut drained) => break,
+            Some(_) = open.join_next() => continue,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(e) => {
+                    // Too many open files, for example: later there may be fewer.
+                    tracing::warn!("no connection can be taken: {e}");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    continue;
+                }
+            },
+        };
+        // Each line of a stream goes out at once.
+        let _ = stream.set_nodelay(true);
+        #[cfg(target_os = "linux")]
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, STALLED.as_millis() as u32);
+        open.spawn(connection(stream, router.clone(), drained.clone()));
+    }
+    drop(listener);
+    while open.join_next().await.is_some() {}
+}
+
+/// Waits until the server is told to end.
+async fn told(drained: &mut watch::Receiver<bool>) {
+    // The sender lives as long as the server.
+    let _ = drained.wait_for(|ending| *ending).await;
+}
+
+/// Answers the requests of one connection.
+async fn connection(stream: TcpStream, router: Router, mut drained: watch::Receiver<bool>) {
+    let (asked, router) = (AtomicBool::new(false), TowerToHyperService::new(router));
+    let service = service_fn(|request| {
+        asked.store(true, Ordering::Relaxed);
+        router.call(request)
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
+    let mut served = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        // Clients may go away as they like.
+        _ = served.as_mut() => true,
+        () = told(&mut drained) => false,
+    };
+    // A connection without a request has nothing to wait for.
+    if !ended && asked.load(Ordering::Relaxed) {
+        served.as_mut().graceful_shutdown();
+        let _ = served.await;
+    }
+}
+
+/// Gives memory that is free back to the system. glibc keeps what is below something that is still used: after
+/// one large request that could be most of it.
+fn give_memory_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: malloc_trim may be called at any time, from any thread.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 

@@ -264,19 +264,31 @@ impl Store {
     /// Stores a job with its snippets, each an id and the Lean text, and returns it; it is on disk then.
     ///
     /// With `once`, a second job of this owner with the same `once` is not stored; the first one is
-    /// returned.
+    /// returned. None when that one has other snippets or options.
     pub async fn add_job(
         &self,
         owner: String,
         once: Option<String>,
         options: String,
         snippets: Vec<(String, String)>,
-    ) -> Result<Job> {
+    ) -> Result<Option<Job>> {
         let id = uuid::Uuid::new_v4().simple().to_string();
         self.write(move |c| {
             let sql = format!("SELECT {JOB} FROM job WHERE owner = ?1 AND once = ?2");
             if let Some(job) = c.query_row(&sql, params![owner, once], job).optional()? {
-                return Ok(job);
+                let sql = "SELECT id, code FROM job_snippet WHERE job = ?1 ORDER BY position";
+                let mut select = c.prepare_cached(sql)?;
+                let mut rows = select.query([&job.id])?;
+                let mut same = job.options == options && job.total == snippets.len() as i64;
+                for (id, code) in &snippets {
+                    let row = if same { rows.next()? } else { break };
+                    let (kept_id, kept_code) = match row {
+                        Some(row) => (row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?),
+                        None => ("", ""),
+                    };
+                    same = (kept_id, kept_code) == (id, code);
+                }
+                return Ok(same.then_some(job));
             }
             let total = snippets.len() as i64;
             c.execute(
@@ -290,7 +302,7 @@ impl Store {
             for (position, (name, code)) in snippets.iter().enumerate() {
                 insert.execute(params![id, position as i64, name, code])?;
             }
-            c.query_row(&format!("SELECT {JOB} FROM job WHERE id = ?1"), [id], job)
+            c.query_row(&format!("SELECT {JOB} FROM job WHERE id = ?1"), [id], job).map(Some)
         })
         .await
     }
@@ -375,9 +387,10 @@ impl Store {
         self.write(move |c| c.execute("DELETE FROM job WHERE finished < ?1", [before])).await
     }
 
-    /// Whether the file can be written and read.
+    /// Whether the file can be written.
     pub async fn ready(&self) -> Result<()> {
-        self.write(|c| c.execute("DELETE FROM cache WHERE 0", []).map(drop)).await
+        // Written even where nothing changes.
+        self.write(|c| c.pragma_update(None, "user_version", VERSION)).await
     }
 
     async fn write<T: Send + 'static>(
@@ -451,10 +464,12 @@ fn write_all(c: &Connection, work: &mpsc::Receiver<Operation>) {
         let begun = c.execute_batch("BEGIN IMMEDIATE");
         let mut acknowledgements = Vec::new();
         for operation in std::iter::once(first).chain(work.try_iter().take(GROUP - 1)) {
+            // A full disk may end the transaction. What comes then must not stay: it will be said to have failed.
+            let lost = c.is_autocommit();
             // One that fails takes back what it did, and nothing else.
             let _ = c.execute_batch("SAVEPOINT operation");
             let (stays, acknowledge) = operation(c);
-            if !stays {
+            if lost || !stays {
                 let _ = c.execute_batch("ROLLBACK TO operation");
             }
             let _ = c.execute_batch("RELEASE operation");
@@ -496,4 +511,39 @@ async fn run<T: Send + 'static>(
 /// Milliseconds since 1970.
 fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who is told that something failed may do it again: then it must not be there.
+    #[test]
+    fn what_is_said_to_have_failed_is_not_there() -> rusqlite::Result<()> {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("file");
+        let (c, other) = (open(&path)?, open(&path)?);
+        c.execute_batch(SCHEMA)?;
+        c.busy_timeout(Duration::ZERO)?;
+        other.execute_batch("BEGIN IMMEDIATE")?;
+        let (sender, work) = mpsc::channel::<Operation>();
+        let (said, heard) = mpsc::channel();
+        // The file is free again just when the transaction could not begin.
+        let operation: Operation = Box::new(move |c| {
+            let freed = other.execute_batch("COMMIT").is_ok();
+            let written = c.execute("INSERT INTO cache (key, value, used) VALUES (x'00', x'00', 1)", []);
+            (
+                true,
+                Box::new(move |committed| {
+                    said.send((freed, written.is_ok(), committed.is_ok())).expect("heard")
+                }),
+            )
+        });
+        sender.send(operation).expect("there");
+        drop(sender);
+        write_all(&c, &work);
+        assert_eq!(heard.recv(), Ok((true, true, false)));
+        assert_eq!(c.query_row("SELECT COUNT(*) FROM cache", [], |row| row.get::<_, i64>(0))?, 0);
+        Ok(())
+    }
 }

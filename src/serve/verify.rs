@@ -8,20 +8,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
 
 use super::Executor;
+use super::remote::{Results, Server};
 use crate::repl::{
-    Audit, CheckOptions, CommandResponse, Diagnostics, Failure, Imports, Infotree, Outcome, Reply, Severity,
-    Snippet, Verdict,
+    Audit, CheckOptions, Failure, Imports, Infotree, Outcome, Reply, Severity, Snippet, Verdict,
 };
 use crate::{Code, Error, Result};
 
-/// How long a server may be away before a run is given up; it can be resumed.
-const AWAY: Duration = Duration::from_secs(120);
+/// Bytes of text beyond which no more snippets are put into one request.
+const BATCH_BYTES: usize = 1 << 20;
 
 /// Which keys of a line of JSON hold what; the first one that is there counts.
 #[derive(Clone, Debug)]
@@ -150,7 +152,7 @@ fn read_line(line: &[u8], number: usize, path: &Path, fields: &Fields) -> Result
 }
 
 /// A hash of a snippet and its options. There is one in memory for each snippet of a data set.
-type Key = [u8; 16];
+pub(super) type Key = [u8; 16];
 
 fn parse_key(text: &str) -> Option<Key> {
     (text.len() == 32).then(|| u128::from_str_radix(text, 16).ok())?.map(u128::to_be_bytes)
@@ -378,197 +380,44 @@ pub enum Checker {
     Server(Arc<Server>),
 }
 
-/// A server with the interface of Kimina Lean Server.
-pub struct Server {
-    client: reqwest::Client,
-    url: String,
-    key: Option<String>,
-}
-
-/// A result of `/api/check`; the last three are there only when the server is ours.
-#[derive(Deserialize)]
-struct RemoteResult {
-    #[serde(default)]
-    time: f64,
-    error: Option<String>,
-    response: Option<Box<RawValue>>,
-    audit: Option<Audit>,
-    verdict: Option<String>,
-    retry_after: Option<f64>,
-}
-
-#[derive(Deserialize)]
-struct RemoteResults {
-    results: Vec<RemoteResult>,
-}
-
-/// What came of one request to a server.
-enum Remote {
-    Result(Box<RemoteResult>),
-    /// It cannot now; after this time it may.
-    Later(Duration, String),
-    /// It answers nothing, or not now: others will have the same trouble.
-    Away(String),
-}
-
-impl Server {
-    /// A server at `http://HOST:PORT` or `https://…`, with an API key if it wants one.
-    ///
-    /// # Errors
-    /// `bad_request` for something else than an address.
-    pub fn new(url: &str, key: Option<String>) -> Result<Server> {
-        // reqwest takes whatever is installed for TLS; an earlier installation is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let refuse = |e: &dyn std::fmt::Display| {
-            Error::new(Code::BadRequest, format!("{url} is not the address of a server: {e}")).at("server")
-        };
-        let parsed = reqwest::Url::parse(url).map_err(|e| refuse(&e))?;
-        if !matches!(parsed.scheme(), "http" | "https") {
-            return Err(refuse(&"it should begin with http:// or https://"));
-        }
-        let client = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).build();
-        let client = client.map_err(|e| refuse(&e))?;
-        Ok(Server { client, url: url.trim_end_matches('/').into(), key })
-    }
-
-    async fn check(&self, snippet: Snippet, options: &Options) -> Result<Outcome> {
-        let begun = Instant::now();
-        let mut pause = Duration::from_millis(200);
-        loop {
-            let (wait, reason) = match self.ask(&snippet, options).await? {
-                Remote::Result(result) => return Ok(result.outcome(snippet.id, options)),
-                Remote::Later(wait, reason) => (wait, reason),
-                Remote::Away(reason) if begun.elapsed() < AWAY => {
-                    pause = (2 * pause).min(Duration::from_secs(5));
-                    (pause, reason)
-                }
-                Remote::Away(reason) => {
-                    let message = format!("the server {} does not answer: {reason}", self.url);
-                    return Err(Error::new(Code::Unreachable, message));
-                }
-            };
-            let _ = reason;
-            tokio::time::sleep(wait).await;
-        }
-    }
-
-    async fn ask(&self, snippet: &Snippet, options: &Options) -> Result<Remote> {
-        // Kimina counts whole seconds.
-        let seconds = options.timeout.as_secs_f64().ceil() as u64;
-        let mut body =
-            serde_json::json!({"snippets": [snippet], "timeout": seconds, "infotree": options.infotree});
-        // A server of theirs ignores what it does not know.
-        body["audit"] = options.audit.into();
-        body["imports"] = serde_json::to_value(options.imports).unwrap_or_default();
-        let mut request = self.client.post(format!("{}/api/check", self.url)).json(&body);
-        // Header and body have the time each, and may be tried twice; then there is the waiting.
-        request = request.timeout(4 * options.timeout + Duration::from_secs(600));
-        if let Some(key) = &self.key {
-            request = request.bearer_auth(key);
-        }
-        let response = match request.send().await {
-            Ok(response) => response,
-            Err(e) => return Ok(Remote::Away(causes(&e))),
-        };
-        let status = response.status();
-        let retry_after = response.headers().get("retry-after").and_then(|v| v.to_str().ok()?.parse().ok());
-        let text = match response.bytes().await {
-            Ok(text) => text,
-            Err(e) => return Ok(Remote::Away(causes(&e))),
-        };
-        let said = || String::from_utf8_lossy(&text[..text.len().min(500)]).into_owned();
-        match status.as_u16() {
-            200 => {
-                let results: RemoteResults = serde_json::from_slice(&text).map_err(|e| {
-                    let message = format!("{} does not speak Kimina's language: {e}: {}", self.url, said());
-                    Error::new(Code::BadRequest, message).at("server")
-                })?;
-                match <[RemoteResult; 1]>::try_from(results.results) {
-                    Ok([RemoteResult { retry_after: Some(seconds), error, .. }]) => {
-                        let wait = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::from_secs(5));
-                        Ok(Remote::Later(wait.max(Duration::from_millis(50)), error.unwrap_or_default()))
-                    }
-                    Ok([result]) => Ok(Remote::Result(Box::new(result))),
-                    Err(all) => {
-                        let message = format!("{} answered {} results to one", self.url, all.len());
-                        Err(Error::new(Code::BadRequest, message).at("server"))
-                    }
-                }
-            }
-            429 => Ok(Remote::Later(Duration::from_secs(retry_after.unwrap_or(5)), said())),
-            502..=504 => Ok(Remote::Away(format!("{status}: {}", said()))),
-            // The fault of this snippet alone: too large, or Kimina's REPL broke on it.
-            413 | 500 => Ok(Remote::Result(Box::new(RemoteResult {
-                time: 0.0,
-                error: Some(format!("{status}: {}", said())),
-                response: None,
-                audit: None,
-                verdict: None,
-                retry_after: None,
-            }))),
-            _ => {
-                let message = format!("the server {} refuses: {status}: {}", self.url, said());
-                Err(Error::new(Code::BadRequest, message).at("server"))
-            }
-        }
-    }
-}
-
-/// An error with all its causes; the outermost alone says little.
-fn causes(e: &dyn std::error::Error) -> String {
-    let mut text = e.to_string();
-    let mut next = e.source();
-    while let Some(e) = next {
-        text += &format!(": {e}");
-        next = e.source();
-    }
-    text
-}
-
-impl RemoteResult {
-    fn outcome(self, id: String, options: &Options) -> Outcome {
-        #[derive(Deserialize)]
-        struct Refusal {
-            message: String,
-        }
-        let nonsense = |what: &str| Failure::Protocol { reason: what.into(), stderr: String::new() };
-        let result = match (self.error, self.response) {
-            (Some(error), _)
-                if self.verdict.as_deref() == Some("timeout_error") || error.contains("timed out") =>
-            {
-                let header = error.contains("header");
-                Err(Failure::Timeout { seconds: options.timeout.as_secs_f64(), header })
-            }
-            (Some(reason), _) => Err(Failure::Crashed { reason, stderr: String::new() }),
-            (None, Some(response)) => match serde_json::from_str::<Refusal>(response.get()) {
-                Ok(Refusal { message }) => Ok(Reply::ReplError { message }),
-                Err(_) => serde_json::from_str::<CommandResponse>(response.get())
-                    .map(Reply::Response)
-                    .map_err(|e| nonsense(&format!("the server's answer cannot be read: {e}"))),
-            },
-            (None, None) => Err(nonsense("the server answered neither a response nor an error")),
-        };
-        let (time, audit) = (self.time, self.audit);
-        Outcome { id, time, header_time: 0.0, result, audit, diagnostics: Diagnostics::default() }
-    }
-}
+/// Snippets with their keys.
+type Batch = Vec<(Key, Snippet)>;
 
 impl Checker {
-    async fn check(&self, snippet: Snippet, options: &Options) -> Result<Outcome> {
+    /// How many snippets to give it together, when `jobs` may be under way.
+    fn together(&self, jobs: usize) -> usize {
         match self {
-            Checker::Server(server) => server.check(snippet, options).await,
-            Checker::Executor(executor) => loop {
-                let outcome = executor.check(snippet.clone(), &options.check()).await;
-                match &outcome.result {
-                    // A queue that is full; nobody is in a hurry.
-                    Err(Failure::Busy { .. }) => tokio::time::sleep(Duration::from_secs(1)).await,
-                    // Every snippet would be.
-                    Err(Failure::Refused { reason }) => {
-                        return Err(Error::new(Code::BadRequest, reason.clone()));
-                    }
-                    _ => return Ok(outcome),
+            Checker::Executor(_) => 1,
+            // So that the next ones are on their way before the last are answered.
+            Checker::Server(server) if server.streams() => (jobs / 2).max(1),
+            Checker::Server(_) => 1,
+        }
+    }
+
+    /// Checks snippets and sends each result as it comes.
+    async fn check(&self, batch: Batch, options: &Options, results: Results) -> Result<()> {
+        match self {
+            Checker::Server(server) => server.check(batch, options, results).await,
+            Checker::Executor(executor) => {
+                for (key, snippet) in batch {
+                    let outcome = work(&**executor, &snippet, options).await?;
+                    let _ = results.send((key, outcome));
                 }
-            },
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn work(executor: &dyn Executor, snippet: &Snippet, options: &Options) -> Result<Outcome> {
+    loop {
+        let outcome = executor.check(snippet.clone(), &options.check()).await;
+        match &outcome.result {
+            // A queue that is full; nobody is in a hurry.
+            Err(Failure::Busy { .. }) => tokio::time::sleep(Duration::from_secs(1)).await,
+            // Every snippet would be.
+            Err(Failure::Refused { reason }) => return Err(Error::new(Code::BadRequest, reason.clone())),
+            _ => return Ok(outcome),
         }
     }
 }
@@ -626,36 +475,53 @@ pub async fn verify(
     let mut summary = Summary::default();
     let mut stop = std::pin::pin!(stop);
     let mut snippets = source.snippets()?;
-    let mut running = stream::FuturesUnordered::new();
-    let mut more = true;
+    let (sender, mut results) = mpsc::unbounded_channel();
+    let mut running = FuturesUnordered::new();
+    let (mut more, mut under_way) = (true, 0);
     loop {
-        while more && running.len() < options.jobs.max(1) {
-            let Some(snippet) = snippets.next() else {
-                more = false;
-                break;
-            };
-            let snippet = snippet?;
-            let key = options.key(&snippet);
-            // An earlier run did it, or an equal snippet was there before.
-            if output.has(key, retry) {
-                let state = output.known.get_mut(&key);
-                summary.skipped += u64::from(state.is_some_and(|s| !std::mem::replace(&mut s.seen, true)));
-                continue;
+        let jobs = options.jobs.max(1);
+        let together = checker.together(jobs);
+        while more && under_way + together <= jobs {
+            let (mut batch, mut bytes) = (Batch::new(), 0);
+            while batch.len() < together && bytes < BATCH_BYTES {
+                let Some(snippet) = snippets.next() else {
+                    more = false;
+                    break;
+                };
+                let snippet = snippet?;
+                let key = options.key(&snippet);
+                // An earlier run did it, or an equal snippet was there before.
+                if output.has(key, retry) {
+                    let state = output.known.get_mut(&key);
+                    summary.skipped +=
+                        u64::from(state.is_some_and(|s| !std::mem::replace(&mut s.seen, true)));
+                    continue;
+                }
+                output.known.insert(key, State { verdict: NO_VERDICT, seen: true });
+                bytes += snippet.code.len();
+                batch.push((key, snippet));
             }
-            output.known.insert(key, State { verdict: NO_VERDICT, seen: true });
-            running.push(async move { (key, checker.check(snippet, options).await) });
+            under_way += batch.len();
+            running.push(checker.check(batch, options, sender.clone()));
+        }
+        if under_way == 0 {
+            break;
         }
         let (key, outcome) = tokio::select! {
-            next = running.next() => match next {
-                Some(next) => next,
-                None => break,
-            },
+            biased;
             () = &mut stop => {
                 summary.interrupted = true;
                 break;
             }
+            // What has come is kept, also when nothing more comes.
+            Some(result) = results.recv() => result,
+            Some(ended) = running.next() => {
+                ended?;
+                continue;
+            }
         };
-        let line = Line::new(key, outcome?, options);
+        under_way -= 1;
+        let line = Line::new(key, outcome, options);
         output.add(key, &line)?;
         summary.checked += 1;
         summary.lean_time += line.time;

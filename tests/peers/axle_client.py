@@ -1,5 +1,6 @@
 """AXLE's own client and command line, as they come from PyPI, against a server:
-python axle_client.py URL KEY FILE1 FILE2 MERGED, where MERGED is what the two files should become."""
+python axle_client.py URL KEY FILE1 FILE2 MERGED PROGRAM DIR, where MERGED is what the two files should become, and
+PROGRAM is our own command line, which should do the same; files are written into DIR."""
 
 import asyncio
 import json
@@ -12,7 +13,7 @@ import requests
 from axle import AxleClient
 from axle.exceptions import AxleInvalidArgument, AxleIsUnavailable, AxleNotFoundError, LeanTimeout
 
-url, key, file1, file2, merged = sys.argv[1:]
+url, key, file1, file2, merged, program, directory = sys.argv[1:]
 os.environ["AXLE_API_URL"] = url
 os.environ["AXLE_TIMEOUT_SECONDS"] = "120"
 if key:
@@ -25,6 +26,27 @@ def command_line(*args, status=0):
     done = subprocess.run(run, capture_output=True, text=True, encoding="utf-8", timeout=300)
     assert done.returncode == status, done
     return done
+
+
+def both(tool, *args, status=0, stdin=""):
+    """Runs a tool of AXLE's command line and of ours with the same arguments: the same answer, the same status."""
+    answers = []
+    for run in ([sys.executable, "-m", "axle.cli.main"], [program]):
+        mine = [a.replace("DIR", os.path.join(directory, "ours" if run == [program] else "theirs")) for a in args]
+        command = [*run, tool, *mine, "--environment", "x"]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, encoding="utf-8", timeout=300)
+        assert done.returncode == status, (command, done)
+        out = done.stdout
+        if out.startswith("{"):
+            out = {k: v for k, v in json.loads(out).items() if k not in ("timings", "info")}
+        elif out:
+            # What was done stands on standard error, for some of AXLE's tools.
+            told = json.loads(done.stderr) if done.stderr.startswith("{") else None
+            out = (out.removesuffix("\n"), told and {k: v for k, v in told.items() if k not in ("timings", "info")})
+        answers.append(out)
+    theirs, ours = answers
+    assert theirs == ours or (theirs[1] is None and theirs[0] == ours[0]), answers
+    return ours
 
 
 async def refused(call, *words):
@@ -86,7 +108,7 @@ async def calls():
         # Bad requests, each with what to change.
         await refused(axle.merge(documents=[], environment=env), "documents is empty")
         await refused(axle.check(content="import Missing", environment=env), "Missing")
-        await refused(axle.check(content="", environment=env, global_options={"autoImplicit": True}), "global_options")
+        await refused(axle.check(content="", environment=env, global_options={"pp.all": True}), "global_options")
         await refused(axle.check(content="", environment=env, timeout_seconds=901), "900")
         await refused(axle.rename(content="def f := 1", declarations={"g": "h"}, environment=env), "did you mean f?")
         await refused(axle.normalize(content="", environment=env, normalizations=["what"]), "what")
@@ -114,6 +136,49 @@ assert "unsuccessful" in done.stdout
 assert json.loads(command_line("environments").stdout)[0]["name"] == env
 wrong = command_line("rename", file1, "--declarations", "Z=A", "--environment", env, status=1)
 assert "Z is not declared" in wrong.stderr, wrong
+
+# Every tool, beside our own command line, which needs no server.
+SOURCE = """namespace N
+def f := 1
+theorem t : f = 1 := by rfl
+theorem u (x : Nat) : x = x + 0 := rfl
+end N
+theorem N.M.t : 2 = 2 := rfl
+"""
+source = os.path.join(directory, "Source.lean")
+wrong = os.path.join(directory, "Wrong.lean")
+names = os.path.join(directory, "names.json")
+for path, text in ((source, SOURCE), (wrong, "theorem w : 1 = 2 := rfl"), (names, '{"N.f": "N.g", "N.t": "N.s"}')):
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(text)
+text, told = both("normalize", source)
+assert "theorem N.t : N.f = 1" in text or "theorem N.t : f = 1" in text, text
+assert told["normalize_stats"]["remove_sections"] == 1, told
+both("normalize", "-", "--normalizations", "remove_duplicates", stdin=SOURCE)
+both("normalize", source, "--normalizations", "nothing", status=1)
+text, _ = both("rename", source, "--declarations", "N.f=N.g,N.t=N.s")
+assert "theorem s : g = 1" in text, text
+assert both("rename", "-", "--declarations-file", names, stdin=SOURCE)[0] == text
+both("rename", source, "--declarations", "N.nobody=a", status=1)
+assert both("theorem2sorry", source)[0].count("sorry") == 3
+assert both("theorem2sorry", source, "--names", "u,N.t", "--indices=-1")[0].count("sorry") == 3
+assert both("theorem2sorry", "-", "--names", "M.t", stdin=SOURCE)[0].count("sorry") == 1
+both("theorem2sorry", source, "--names", "f", status=1)
+assert both("theorem2sorry", source, "--names", "f", "--no-theorems-only")[0].count("sorry") == 0
+assert both("check", source, "--strict")["okay"]
+assert both("check", wrong)["failed_declarations"] == ["w"]
+both("check", wrong, "--strict", status=3)
+both("check", "-", "--strict", stdin=SOURCE)
+assert both("check", source, "--names", "u", "--global-options", "autoImplicit=true,maxHeartbeats=300000")["okay"]
+both("check", source, "--names", "a", status=1)
+both("check", source, "--global-options", "no.option=1", status=1)
+parts = both("extract-decls", source, "-d", "DIR", "--verbosity", "1")["documents"]
+assert set(parts) == {"N.f", "N.t", "N.u", "N.M.t"} and parts["N.t"]["tactic_counts"] == {"rfl": 1}, parts
+for name in parts:
+    ours, theirs = (open(os.path.join(directory, d, name + ".lean"), encoding="utf-8").read() for d in ("ours", "theirs"))
+    assert ours.rstrip("\n") == theirs == parts[name]["content"], (ours, theirs)
+both("extract-decls", source, "-d", "DIR", status=2)
+both("extract-decls", source, "-d", "DIR", "-f", "--names", "M.t", "--dependencies-only", "--no-elaborate-proofs")
 
 # Without the client. The body is one line of JSON, as its type says; the older address does the same.
 headers = {"Authorization": f"Bearer {key}"} if key else {}

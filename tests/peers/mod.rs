@@ -61,6 +61,12 @@ impl Peer {
         out
     }
 
+    /// Waits until it ends by itself, and returns its status; `None` if a signal ended it.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.finish();
+        self.child.wait().expect("ours").code()
+    }
+
     /// Whether it is still there.
     pub fn runs(&mut self) -> bool {
         self.child.try_wait().expect("ours").is_none()

@@ -273,6 +273,8 @@ impl Repl {
                 }
                 env.0.insert(name.into(), statement.into());
             }
+            // Right, whatever it is.
+            "example" => {}
             "#once" => {
                 let (file, rest) = rest.split_once(' ').unwrap_or((rest, ""));
                 if std::fs::File::create_new(file).is_ok() {

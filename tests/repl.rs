@@ -223,6 +223,12 @@ fn every_fault_has_its_reason_and_touches_nobody_else() {
         assert_eq!(check(&pool, "#twice").await.verdict(), Verdict::Valid);
         let next = check(&pool, "#check nothing").await;
         assert_eq!(next.verdict(), Verdict::LeanError, "{next:?}");
+        // Nor is one that comes later, with the right number. (Which process it is, is seen by its first answer.)
+        let first = check(&pool, "#late {\"env\": 3}").await;
+        assert_eq!(first.verdict(), Verdict::Valid, "{first:?}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let next = check(&pool, "#check nothing").await;
+        assert_eq!(next.verdict(), Verdict::LeanError, "{next:?}");
         let status = pool.status();
         assert_eq!((status.timeouts, status.out_of_memory), (3, 2), "{status:?}");
         assert!(status.last_failures.iter().any(|f| f.reason.contains("a crash on demand")));
@@ -581,6 +587,26 @@ fn a_session_speaks_all_seven_forms() {
         assert_eq!(check(&pool, "import Known\n#check x").await.verdict(), Verdict::LeanError);
         for file in [env_file.into(), state_file.into(), file] {
             let _: std::io::Result<()> = std::fs::remove_file::<PathBuf>(file);
+        }
+    });
+}
+
+/// What may still run in its process when a text has its answer could answer for the next text.
+#[test]
+fn a_process_that_may_be_spoilt_is_not_used_again() {
+    block_on(async {
+        let pool = Pool::start(config(1)).await.expect("a pool");
+        for (code, started) in [
+            ("def x := 1", 1),
+            ("def x := a.asTask", 1),
+            ("def x := 1", 2),
+            ("def x := IO.FS.Handle", 2),
+            ("def x := «unsafeIO»", 3),
+            ("def IOU := Meta1", 4),
+            ("def IOU := 1", 4),
+        ] {
+            assert_eq!(check(&pool, code).await.verdict(), Verdict::Valid, "{code}");
+            assert_eq!(pool.status().started, started, "{code}");
         }
     });
 }

@@ -244,6 +244,46 @@ fn audits_find_every_declaration_and_its_axioms() {
     });
 }
 
+/// What people write around their theorems: comments that speak of Lean, examples, notation, sections.
+#[test]
+fn audits_understand_usual_texts() {
+    with_lean("audits_understand_usual_texts", async |pool| {
+        for (code, listed) in [
+            (
+                "-- Lean 4: no macro, no `sorry`\n/-- Meta: uses notation -/\ntheorem t : 1 = 1 := rfl",
+                vec!["t"],
+            ),
+            (
+                "def ex := 1 -- an example of a number\nexample : ex = 1 := rfl\nnamespace A\nvariable (p : Prop)\n\
+                 example (h : p) : p := by\n  exact h\nend A",
+                vec!["line 2", "line 5"],
+            ),
+            (
+                "local notation \"N\" => Nat\ninfixl:65 \" <+> \" => Nat.add\nopen Nat in\n\
+                 theorem t (a b : N) : a <+> b = Nat.add a b := rfl\nattribute [local simp] t",
+                vec!["t"],
+            ),
+        ] {
+            let outcome = check(&pool, code, true).await;
+            assert_eq!(outcome.verdict(), Verdict::Valid, "{code}: {outcome:?}");
+            let audit = outcome.audit.expect("asked for");
+            let names: Vec<&str> = audit.theorems.iter().map(|t| t.name.as_str()).collect();
+            assert_eq!(names, listed, "{code}");
+        }
+        // An example is audited like a theorem.
+        for (code, expected) in [
+            ("set_option warn.sorry false\nexample : False := sorry", Verdict::Sorry),
+            (
+                "axiom a : False\nexample : 1 = 1 := rfl\nexample : 1 = 2 := a.elim",
+                Verdict::Axioms(vec!["a".into()]),
+            ),
+        ] {
+            let outcome = check(&pool, code, true).await;
+            assert_eq!(outcome.verdict(), expected, "{code}: {outcome:?}");
+        }
+    });
+}
+
 /// What could make `#print axioms` say something else, or hide what a text declares, is not audited.
 #[test]
 fn audits_are_not_fooled() {
@@ -251,11 +291,24 @@ fn audits_are_not_fooled() {
         for code in [
             "axiom a : 1 = 2\ntheorem t : 1 = 2 := a\nmacro_rules | `(#print axioms $_) => `(#check 1)",
             "axiom a : 1 = 2\nmacro \"hidden\" : command => `(theorem t : 1 = 2 := a)\nhidden",
-            "axiom a : 1 = 2\nnotation \"propext\" => a\ntheorem t : 1 = 2 := propext",
             "#eval IO.FS.writeFile \"/dev/stdout\" \"{}\"\ntheorem t : 1 = 1 := rfl",
             "def s := \"#print axioms\"\nelab \"x\" : term => pure default",
             "set_option debug.skipKernelTC true\ntheorem t : 1 = 1 := rfl",
-            "theorem t : 1 = 1 := rfl\nexample : 1 = 1 := rfl",
+            // Logic of its own: the axiom that everybody may use, and natural numbers.
+            "prelude\nimport Init.Prelude\naxiom propext : False\ntheorem t : False := propext",
+            // Two names that Lean's list of declarations writes in the same way.
+            "axiom «a.b»._inaccessible : False\ntheorem a.b._inaccessible : True := trivial",
+            // Nothing after it is looked at.
+            "#exit\ntheorem t : False := nonsense",
+            // Errors that nobody sees.
+            "#guard_msgs (drop error) in\ndef f : Nat := nonsense",
+            // Code that runs, without saying so.
+            "def act := timeit \"\" (.println \"x\")\n#guard (match act (.mk ()) with | _ => true)",
+            // What looks like comments and is code: after `/--` Lean takes `-- -/ /- /-` for a comment.
+            "/-- -- -/ /- /-\n -/ def debug := 1\n-- -/",
+            "def minus (a : Int) := a <--debug\n",
+            "def a := 1\nnotation \"a--b\" => a\ndef c := a--b debug",
+            "def s := \"\n-- \" def debug := 1",
             "theorem t : 1 = 1 := rfl\n#exit",
             "theorem Nat.zero_add' : 1 = 1 := rfl\nprivate theorem Nat.zero_add : 1 = 1 := rfl",
         ] {
@@ -267,6 +320,12 @@ fn audits_are_not_fooled() {
                 ),
                 "{code}: {outcome:?}"
             );
+        }
+        // A name that is written like an axiom's changes nothing: the axiom itself is printed.
+        for shown in ["notation \"propext\" => a", "prefix:max \"propext\" => id a"] {
+            let code = format!("axiom a : 1 = 2\n{shown}\ntheorem t : 1 = 2 := a");
+            let outcome = check(&pool, &code, true).await;
+            assert_eq!(outcome.verdict(), Verdict::Axioms(vec!["a".into()]), "{code}: {outcome:?}");
         }
         // Text in comments and strings is not what it looks like, either way.
         let code = "/- theorem no : 1 = 2 := sorry -/\ndef s := \"theorem no : 1 = 2 := sorry\"\ntheorem yes : s = s := rfl";

@@ -14,6 +14,7 @@ use super::monitor::Usage;
 use super::process::Process;
 use super::{
     Audit, CheckOptions, CommandResponse, EngineConfig, Failure, Infotree, Message, Reply, Sorry, Tactic,
+    audit,
 };
 
 /// A request to the REPL: all seven forms.
@@ -193,6 +194,8 @@ pub(crate) struct Community {
     last_env: Option<u64>,
     /// Whether it has answered a snippet.
     used: bool,
+    /// Whether something of a text may still run in it.
+    spoilt: bool,
     auditor: Option<Lean>,
 }
 
@@ -209,6 +212,7 @@ impl Community {
             header_messages: Vec::new(),
             last_env: None,
             used: false,
+            spoilt: false,
             auditor: None,
         })
     }
@@ -216,7 +220,7 @@ impl Community {
     /// Asks and waits for the answer.
     pub async fn request(&mut self, request: &Request) -> Result<Response, Failure> {
         // What was written without a question would be taken for the answer.
-        if self.process.has_unread() {
+        if self.process.has_unread().await {
             return Err(self.nonsense("it wrote something that nobody asked for".into()));
         }
         // JSON has no line ends inside, which the REPL would drop.
@@ -293,6 +297,7 @@ impl Worker for Community {
         let work = async move {
             let begin = Instant::now();
             self.process.usage.begin();
+            self.spoilt = audit::may_last(code);
             let request = Request::Command { cmd: split.body(code), env: Some(self.header_env), report };
             let used = std::mem::replace(&mut self.used, true);
             let mut reply = self.command(&request).await?;
@@ -335,6 +340,10 @@ impl Worker for Community {
 
     fn uuid(&self) -> &str {
         &self.process.uuid
+    }
+
+    fn spoilt(&self) -> bool {
+        self.spoilt
     }
 
     fn conversation(&mut self) -> Option<&mut Community> {

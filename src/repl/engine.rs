@@ -115,6 +115,11 @@ pub(crate) trait Worker: Send {
     /// The identifier of its process.
     fn uuid(&self) -> &str;
 
+    /// Whether something of the text that it checked last may still run in its process, and answer for others.
+    fn spoilt(&self) -> bool {
+        false
+    }
+
     /// Its process, for a conversation; `None` when it has none.
     fn conversation(&mut self) -> Option<&mut community::Community>;
 }

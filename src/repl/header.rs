@@ -222,6 +222,12 @@ fn block_comment(text: &str) -> Option<usize> {
     if !bytes.starts_with(b"/-") || matches!(bytes.get(2), Some(b'-' | b'!')) {
         return None;
     }
+    comment(text)
+}
+
+/// The length of what follows a `/-` at the start, to the `-/` that belongs to it; `None` without one.
+pub(crate) fn comment(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
     let (mut at, mut depth) = (2, 1);
     while at + 1 < bytes.len() {
         match &bytes[at..at + 2] {

@@ -551,7 +551,9 @@ impl Lease {
             held.uses += 1;
         }
         self.dirty = false;
-        if matches!(answer.reply, Reply::ReplError { .. }) {
+        let spoilt = self.held.as_ref().is_some_and(|held| held.worker.spoilt());
+        self.inner.counts.recycled.fetch_add(u64::from(spoilt), Relaxed);
+        if spoilt || matches!(answer.reply, Reply::ReplError { .. }) {
             self.discard();
         }
         Ok(answer.reply)

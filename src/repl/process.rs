@@ -2,14 +2,17 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rustix::net::{SendFlags, send};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader, Interest};
+use tokio::net::UnixStream;
+use tokio::process::{Child, ChildStdout, Command};
 
 use super::monitor::{Monitor, Usage};
 
@@ -29,7 +32,9 @@ pub(crate) struct Launch {
 pub(crate) struct Process {
     child: Child,
     group: Option<Pid>,
-    stdin: Option<ChildStdin>,
+    /// A socket: writing to a pipe that nobody reads any more would raise SIGPIPE, which ends programs that do
+    /// not ignore it. Rust's do, others need not.
+    stdin: Option<UnixStream>,
     stdout: BufReader<ChildStdout>,
     stderr: Arc<Mutex<VecDeque<u8>>>,
     stderr_done: tokio::task::JoinHandle<()>,
@@ -56,20 +61,23 @@ impl Process {
         let (program, arguments) =
             launch.argv.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
         let uuid = uuid::Uuid::new_v4().to_string();
+        let (stdin, theirs) = std::os::unix::net::UnixStream::pair()?;
+        stdin.set_nonblocking(true)?;
+        #[cfg(target_vendor = "apple")]
+        rustix::net::sockopt::set_socket_nosigpipe(&stdin, true)?;
+        let stdin = UnixStream::from_std(stdin)?;
         let mut child = Command::new(program)
             .args(arguments)
             .current_dir(&launch.dir)
             .env(Monitor::MARK, monitor.mark(&uuid))
-            .stdin(Stdio::piped())
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
         let group = child.id().and_then(|id| Pid::from_raw(id as i32));
-        let (Some(stdin), Some(stdout), Some(stderr)) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
-        else {
+        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(io::Error::other("no pipes"));
         };
         #[cfg(target_os = "linux")]
@@ -97,10 +105,17 @@ impl Process {
     }
 
     /// Writes all of it. An error means that the process does not read any more.
-    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let stdin = self.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
-        stdin.write_all(bytes).await?;
-        stdin.flush().await
+    pub async fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        #[cfg(not(target_vendor = "apple"))]
+        const FLAGS: SendFlags = SendFlags::NOSIGNAL;
+        #[cfg(target_vendor = "apple")]
+        const FLAGS: SendFlags = SendFlags::empty();
+        let stdin = self.stdin.as_ref().ok_or(io::ErrorKind::BrokenPipe)?;
+        while !bytes.is_empty() {
+            let sent = stdin.async_io(Interest::WRITABLE, || Ok(send(stdin, bytes, FLAGS)?)).await?;
+            bytes = &bytes[sent..];
+        }
+        Ok(())
     }
 
     /// Whether it has not ended yet.
@@ -114,9 +129,21 @@ impl Process {
         self.stdin = None;
     }
 
-    /// Whether something that it wrote has been read from the pipe already and not been asked for.
-    pub fn has_unread(&self) -> bool {
-        !self.stdout.buffer().is_empty()
+    /// Whether it has written something, beside white space, that nobody has read.
+    pub async fn has_unread(&mut self) -> bool {
+        loop {
+            let unread = self.stdout.buffer();
+            if !unread.trim_ascii_start().is_empty() {
+                return true;
+            }
+            let blank = unread.len();
+            self.stdout.consume(blank);
+            // What is in the pipe is there at once.
+            let more = rustix::io::ioctl_fionread(self.stdout.get_ref()).is_ok_and(|bytes| bytes > 0);
+            if !more || self.stdout.fill_buf().await.is_err() {
+                return false;
+            }
+        }
     }
 
     /// The next line without its end, or what is there when the output is closed; at most `most` bytes.

@@ -8,7 +8,7 @@
 //! * `def N := V` declares, `#check N` looks up; `theorem N : A = B := rfl` is right when both are the same
 //!   text; `theorem N : P := by sorry` is a proof state, in which `rfl` ends and `skip` does nothing.
 //! * `#sleep MS`, `#hang`, `#spin`, `#leak MB`, `#stderr KB`, `#huge KB`, `#crash`, `#abort`, `#partial`,
-//!   `#garbage`, `#noise`, `#wrong`, `#twice`, `#deep N`, `#trickle`, `#refuse`, `#spawn`: see `command`.
+//!   `#garbage`, `#noise`, `#wrong`, `#twice`, `#late`, `#deep N`, `#trickle`, `#refuse`, `#spawn`: see `command`.
 //! * `#once FILE …`: the rest, but only when there is no FILE yet, which is made.
 
 use std::collections::BTreeMap;
@@ -316,6 +316,14 @@ impl Repl {
             }
             // A line before the answer.
             "#noise" => say("info: something was printed\n"),
+            // An answer to the next request, before there is one.
+            "#late" => {
+                let answer = format!("{rest}\n\n");
+                std::thread::spawn(move || {
+                    sleep(200);
+                    say(&answer);
+                });
+            }
             "#wrong" => report.wrong = true,
             "#twice" => report.twice = true,
             "#trickle" => report.trickle = true,

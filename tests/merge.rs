@@ -642,12 +642,11 @@ fn bad_input_has_clear_messages() {
 #[cfg(unix)]
 #[test]
 fn a_dying_compiler_is_reported() {
-    use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     let program = dir.path().join("lean");
-    std::fs::write(&program, "#!/bin/sh\n[ \"$1\" = --version ] && { echo fake; exit; }\nkill -9 $$\n")
-        .unwrap();
-    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    // Written by another process: if this one had it open, a child of another test could hold it busy.
+    let text = r#"printf '#!/bin/sh\n[ "$1" = --version ] && { echo fake; exit; }\nkill -9 $$\n' > "$0"; chmod +x "$0""#;
+    assert!(Command::new("sh").args(["-c", text]).arg(&program).status().unwrap().success());
     let mut lean = Lean::at(program, BTreeMap::new()).unwrap();
     lean.cache = None;
     match merge(&request(&["def a := 1"]), &lean) {

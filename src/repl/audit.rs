@@ -99,7 +99,7 @@ pub(crate) fn obstacle(text: &str) -> Option<&str> {
             || STEMS.iter().any(|stem| lower.contains(stem))
     };
     let Code { parts, certain } = Code::of(text);
-    let parts = if certain { parts } else { vec![0..text.len()] };
+    let parts = if certain { parts } else { std::iter::once(0..text.len()).collect() };
     parts.into_iter().find_map(|part| words(&text[part]).find(bad))
 }
 

@@ -233,18 +233,3 @@ fn the_library() {
         &["lean/LeanOracle/Ball/Text.lean", "lean/LeanOracle/Ball/Basic.lean"],
     );
 }
-
-/// The large ones: `cargo test --release --test merge_real -- --ignored`.
-#[test]
-#[ignore = "takes very long; on a busy machine it was not finished after 25 minutes"]
-fn the_library_large() {
-    real(
-        &["LeanOracle/Frac", "LeanOracle/Ball/Decimal"],
-        &[
-            "lean/LeanOracle/Frac.lean",
-            "lean/LeanOracle/Ball/Decimal.lean",
-            "lean/LeanOracle/Matrix/Basic.lean",
-            "lean/LeanOracle/Certify/Tensor.lean",
-        ],
-    );
-}

@@ -170,6 +170,88 @@ fn a_killed_nats_loses_nothing() {
     });
 }
 
+/// What is not a job, or not the job that it says it is, holds nobody up; a result that nobody can read is
+/// found again.
+#[test]
+fn what_others_wrote_into_nats_is_found_out() {
+    let Some(nats) = Nats::start(&[]) else { return };
+    let _worker = WorkerProcess::start(&nats, stand_in(), &["--processes", "1"]);
+    block_on(async {
+        let queue = queue(nats.config()).await;
+        let code = "theorem a : 1 = 1 := rfl";
+        assert_eq!(verdict(&check(&queue, "a", code).await), "valid");
+        let client = async_nats::connect(nats.url()).await.expect("NATS is there");
+        let js = async_nats::jetstream::new(client);
+        let environment = queue.status().environment.expect("known");
+        let subject = format!("lean-oracle.v1.work.{}.{}", environment.name, environment.fingerprint);
+        let job = |key: &str, more: &str| {
+            let options = r#"{"timeout_ms":1000,"reuse":true,"infotree":null,"all_tactics":false,"root_goals":false,"imports":"as_written","audit":false}"#;
+            format!(r#"{{"version":1,"key":"{key}","after":0,"options":{options},{more}}}"#)
+        };
+        let key = "0123456789abcdef".repeat(4);
+        let poison = [
+            "\u{0}not a job".to_string(),
+            "{}".into(),
+            job(&key, r#""code":"x""#).replace("\"version\":1", "\"version\":9"),
+            job("*", r#""code":"x""#),
+            job("", r#""code":"x""#),
+            // Of another text than its key says; its object is missing, has no name.
+            job(&key, r#""code":"theorem wrong : 1 = 1 := rfl""#),
+            job(&key.replace('0', "1"), r#""object":"nowhere""#),
+            job(&key.replace('0', "2"), r#""object":"""#),
+            job(&key.replace('0', "3"), r#""code":null"#),
+        ];
+        for payload in &poison {
+            js.publish(subject.clone(), payload.clone().into()).await.expect("sent").await.expect("stored");
+        }
+        assert_eq!(verdict(&check(&queue, "b", "theorem b : 2 = 2 := rfl").await), "valid");
+        until_async("all of them to be put away", async || {
+            let _ = queue.ready().await;
+            queue.status().jobs == 0
+        })
+        .await;
+        let letters = queue.dead_letters(20).await.expect("NATS is there");
+        assert_eq!(letters.len(), poison.len(), "{letters:?}");
+        let results = js.get_key_value("lean-oracle_v1_results").await.expect("a bucket");
+        assert!(results.get(key).await.expect("NATS is there").is_none());
+
+        let keys: Vec<String> = {
+            let all = results.keys().await.expect("NATS is there");
+            all.map(|key| key.expect("a key")).collect().await
+        };
+        for spoilt in ["", "{}", "{\"inline\":{}}", "{\"object\":\"\"}"] {
+            for key in &keys {
+                results.put(key, spoilt.into()).await.expect("stored");
+            }
+            assert_eq!(verdict(&check(&queue, "a", code).await), "valid", "{spoilt}");
+        }
+        assert_eq!(queue.status().found, 0);
+    });
+}
+
+#[test]
+fn a_queue_that_drains_takes_nothing_new() {
+    let Some(nats) = Nats::start(&[]) else { return };
+    let _worker = WorkerProcess::start(&nats, stand_in(), &["--processes", "1"]);
+    block_on(async {
+        let queue = queue(nats.config()).await;
+        let begun = tokio::spawn({
+            let queue = queue.clone();
+            async move { check(&queue, "a", "#sleep 1000\ndef a := 1").await }
+        });
+        until_async("the begin", async || queue.status().waiting == 1).await;
+        let draining = tokio::spawn({
+            let queue = queue.clone();
+            async move { queue.drain(LONG).await }
+        });
+        until_async("it drains", async || queue.pool_status().draining).await;
+        let late = check(&queue, "b", "def b := 1").await;
+        assert_eq!(late.result, Err(Failure::Cancelled));
+        assert_eq!(verdict(&begun.await.expect("no panic")), "valid");
+        draining.await.expect("no panic");
+    });
+}
+
 /// A REPL that ends whoever started it when it is told to.
 fn poisonable(dir: &Path) -> PathBuf {
     let program = dir.join("repl");
@@ -296,11 +378,17 @@ fn cancelled_snippets_leave_their_worker() {
             let queue = queue.clone();
             async move { check(&queue, "a", &code).await }
         });
+        // The worker has one place: who comes first is begun.
+        until_async("the begin", async || mark.exists()).await;
         let waiting = tokio::spawn({
             let queue = queue.clone();
             async move { check(&queue, "b", "#hang").await }
         });
-        until_async("the begin", async || mark.exists() && queue.status().waiting == 2).await;
+        until_async("two jobs", async || {
+            let _ = queue.ready().await;
+            queue.status().jobs == 2
+        })
+        .await;
         hanging.abort();
         waiting.abort();
         // There is one process; it would hang for an hour.
@@ -425,6 +513,71 @@ fn nats_decides_who_may_connect() {
             assert_eq!(refused.code, Code::BadRequest, "{refused}");
         }
     });
+}
+
+/// Certificates on both sides.
+#[test]
+fn nats_over_tls() {
+    let dir = directory("tls");
+    let file = |name: &str| dir.join(name).display().to_string();
+    let openssl = |arguments: &str| {
+        let arguments = arguments.split(' ').map(|a| match a.split_once('@') {
+            Some(("", name)) => file(name),
+            _ => a.to_string(),
+        });
+        let done = std::process::Command::new("openssl").args(arguments).output();
+        done.is_ok_and(|output| output.status.success())
+    };
+    const NEW: &str = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
+    let made = openssl(&format!("req -x509 {NEW} -subj /CN=ours -keyout @ca.key -out @ca.pem"));
+    if !made {
+        assert!(std::env::var_os("CI").is_none(), "openssl is missing");
+        return eprintln!("SKIPPED: there is no openssl");
+    }
+    std::fs::write(file("ext"), "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n")
+        .expect("a file");
+    for name in ["server", "client"] {
+        assert!(openssl(&format!("req {NEW} -subj /CN={name} -keyout @{name}.key -out @{name}.csr")));
+        assert!(openssl(&format!(
+            "x509 -req -in @{name}.csr -CA @ca.pem -CAkey @ca.key -CAcreateserial -days 2 -extfile @ext -out @{name}.pem"
+        )));
+    }
+    let flags = [("--tlscert", "server.pem"), ("--tlskey", "server.key"), ("--tlscacert", "ca.pem")]
+        .map(|(flag, name)| [flag.to_string(), file(name)]);
+    let mut flags: Vec<&str> = flags.as_flattened().iter().map(String::as_str).collect();
+    flags.extend(["--tlsverify", "--user", "lean", "--pass", "secret-word"]);
+    let Some(nats) = Nats::start(&flags) else { return };
+    block_on(async {
+        let url = nats.url().replace("nats://", "tls://lean:secret-word@");
+        let right = QueueConfig {
+            url,
+            tls_ca: Some(dir.join("ca.pem")),
+            tls_identity: Some((dir.join("client.pem"), dir.join("client.key"))),
+            connect_wait: Duration::from_millis(100),
+            ..nats.config()
+        };
+        Queue::connect(QueueConfig { connect_wait: LONG, ..right.clone() }).await.expect("all there");
+        for wrong in [
+            // We do not know who signed; it does not know us; neither speaks without TLS.
+            QueueConfig { tls_ca: None, ..right.clone() },
+            QueueConfig { tls_identity: None, ..right.clone() },
+            QueueConfig { tls_ca: Some(dir.join("server.pem")), ..right.clone() },
+            QueueConfig { url: nats.url(), ..right.clone() },
+        ] {
+            let refused = Queue::connect(wrong).await.map(drop).expect_err("not let in");
+            assert_eq!(refused.code, Code::Unreachable, "{refused}");
+            assert!(!refused.message.contains("secret-word"), "{refused}");
+        }
+        let mut worker = std::process::Command::new(env!("CARGO_BIN_EXE_lean-oracle"));
+        worker.args(["verify-worker", "--queue", &right.url, "--processes", "1"]);
+        worker.args(["--queue-ca", &file("ca.pem"), "--queue-cert", &file("client.pem")]);
+        worker.args(["--queue-key", &file("client.key"), "--repl"]).arg(stand_in());
+        worker.current_dir(std::env::temp_dir()).stdin(std::process::Stdio::null());
+        let _worker = WorkerProcess { child: worker.spawn().expect("a worker") };
+        let queue = queue(QueueConfig { connect_wait: LONG, ..right }).await;
+        assert_eq!(verdict(&check(&queue, "a", "theorem a : 1 = 1 := rfl").await), "valid");
+    });
+    let _ = std::fs::remove_dir_all(dir);
 }
 
 /// 2,000 snippets, one in twenty at fault, while workers are killed and replaced.

@@ -1,7 +1,7 @@
 //! The side of those who want snippets checked.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,9 @@ use tokio::sync::watch;
 use super::QueueConfig;
 use super::storage::{Put, Storage, unreachable};
 use super::wire::{self, DeadLetter, Environment, Job, JobOptions, Record, VERSION, WorkerStatus};
+use crate::Result;
 use crate::repl::{CheckOptions, Failure, Outcome, PoolStatus, Snippet};
 use crate::serve::{Executor, Pending};
-use crate::{Code, Error, Result};
 
 /// How long a resolved environment is used before it is looked up again.
 const FRESH: Duration = Duration::from_secs(2);
@@ -40,7 +40,10 @@ struct Inner {
     wanted: Mutex<HashMap<String, Wanted>>,
     environment: Mutex<Option<(Instant, Environment)>>,
     status: Mutex<QueueStatus>,
-    draining: watch::Sender<bool>,
+    /// No new snippets.
+    draining: AtomicBool,
+    /// Nobody waits any longer.
+    closed: watch::Sender<bool>,
     counters: Counters,
     runtime: tokio::runtime::Handle,
 }
@@ -100,6 +103,12 @@ pub struct QueueStatus {
     pub workers: Vec<WorkerStatus>,
 }
 
+/// The time after this; for far too long ones, a time that nobody sees.
+fn after(wait: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    Instant::now() + wait.min(YEAR)
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -118,7 +127,8 @@ impl Queue {
             wanted: Mutex::default(),
             environment: Mutex::default(),
             status: Mutex::default(),
-            draining: watch::channel(false).0,
+            draining: AtomicBool::new(false),
+            closed: watch::channel(false).0,
             counters: Counters::default(),
             runtime: tokio::runtime::Handle::current(),
         });
@@ -166,7 +176,7 @@ impl Queue {
         let status = self.status();
         let mut sum = PoolStatus {
             ready: status.connected,
-            draining: *self.0.draining.borrow(),
+            draining: self.0.draining.load(Ordering::Relaxed),
             waiting: usize::try_from(status.pending).unwrap_or(usize::MAX),
             shared: status.found,
             refused: status.refused,
@@ -219,7 +229,7 @@ impl Queue {
     /// # Errors
     /// What is wrong.
     pub async fn ready(&self) -> std::result::Result<(), String> {
-        if *self.0.draining.borrow() {
+        if self.0.draining.load(Ordering::Relaxed) {
             return Err("the queue is closing".into());
         }
         self.0.refresh().await.map_err(|e| e.message)?;
@@ -238,13 +248,14 @@ impl Queue {
     /// `limit`. Later ones are [`Failure::Cancelled`]; their jobs stay on the stream and are checked, and
     /// their results are kept.
     pub async fn drain(&self, limit: Duration) {
+        self.0.draining.store(true, Ordering::Relaxed);
         let idle = async {
             while !locked(&self.0.wanted).is_empty() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         let _ = tokio::time::timeout(limit, idle).await;
-        self.0.draining.send_replace(true);
+        self.0.closed.send_replace(true);
     }
 
     /// The jobs that were given up and are still kept, oldest first, at most `limit`.
@@ -313,8 +324,8 @@ impl Inner {
     }
 
     async fn check(self: &Arc<Self>, snippet: Snippet, options: &CheckOptions) -> Outcome {
-        let mut draining = self.draining.subscribe();
-        if *draining.borrow_and_update() {
+        let mut closed = self.closed.subscribe();
+        if self.draining.load(Ordering::Relaxed) {
             return wire::failed(snippet.id, Failure::Cancelled);
         }
         let id = snippet.id.clone();
@@ -330,7 +341,7 @@ impl Inner {
                     failure
                 }
             },
-            _ = draining.changed() => {
+            _ = closed.wait_for(|closed| *closed) => {
                 if let Some(interest) = &mut interest {
                     interest.leave = true;
                 }
@@ -348,7 +359,7 @@ impl Inner {
     ) -> std::result::Result<Record, Failure> {
         let begun = Instant::now();
         let busy = || Failure::Busy { waited: begun.elapsed().as_secs_f64() };
-        let deadline = options.deadline.unwrap_or(begun + self.config.max_wait);
+        let deadline = options.deadline.unwrap_or(after(self.config.max_wait));
         let wanted = JobOptions::from(options);
         let environment = loop {
             match self.environment().await {
@@ -361,15 +372,15 @@ impl Inner {
         let key = wire::key(&environment, &snippet.code, &wanted);
         let interest = interest.insert(Interest::new(self, &key));
         // A worker that was lost is noticed after `ack_wait`; a pool tries twice, header and body.
-        let one_try = 4 * options.timeout + self.config.ack_wait + Duration::from_secs(30);
+        let lost_after = self.config.ack_wait + Duration::from_secs(30);
+        let one_try = options.timeout.saturating_mul(4).saturating_add(lost_after);
         let mut patience: Option<Instant> = None;
         // What was lost on the stream, so that a new job is a new one, and the same one for all.
         let mut lost = 0;
-        let mut after = None;
+        let mut before = None;
         'job: loop {
             let newest = match self.storage.result(&key).await {
                 Ok(found) => found,
-                Err(e) if e.code == Code::UnsupportedVersion => return Err(protocol(e)),
                 Err(_) if Instant::now() >= deadline => return Err(busy()),
                 Err(_) => {
                     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -377,15 +388,17 @@ impl Inner {
                 }
             };
             let revision = newest.as_ref().map_or(0, |(revision, _)| *revision);
-            match (newest, after) {
+            match (newest, before) {
                 (Some((_, record)), None) if record.is_final() && options.reuse => {
                     self.counters.found.fetch_add(1, Ordering::Relaxed);
                     return Ok(interest.answered(record));
                 }
-                (Some((_, record)), Some(after)) if revision > after => return Ok(interest.answered(record)),
+                (Some((_, record)), Some(before)) if revision > before => {
+                    return Ok(interest.answered(record));
+                }
                 _ => {}
             }
-            after = Some(revision);
+            before = Some(revision);
             let job = Job {
                 version: VERSION,
                 key: key.clone(),
@@ -415,7 +428,6 @@ impl Inner {
                 poll = (2 * poll).min(LAST_POLL);
                 match self.storage.result(&key).await {
                     Ok(Some((newer, record))) if newer > revision => return Ok(interest.answered(record)),
-                    Err(e) if e.code == Code::UnsupportedVersion => return Err(protocol(e)),
                     Ok(_) => {}
                     // NATS is away; what it accepted is still there when it is back.
                     Err(_) => {
@@ -423,7 +435,7 @@ impl Inner {
                     }
                 }
                 let now = Instant::now();
-                if (told || poll > 2 * FIRST_POLL) && self.storage.is_gone(sequence).await == Ok(true) {
+                if (told || poll > 2 * FIRST_POLL) && self.storage.is_gone(&key, sequence).await == Ok(true) {
                     // Withdrawn by others, or too old: a result would have come first.
                     match self.storage.result(&key).await {
                         Ok(Some((newer, record))) if newer > revision => return Ok(interest.answered(record)),
@@ -445,7 +457,7 @@ impl Inner {
                         if !self.is_begun(&environment, sequence).await {
                             return Err(busy());
                         }
-                        patience = Some(now + self.config.tries * one_try);
+                        patience = Some(after(one_try.saturating_mul(self.config.tries)));
                     }
                     _ => {}
                 }
@@ -504,10 +516,6 @@ impl Inner {
         *locked(&self.status) = status;
         Ok(())
     }
-}
-
-fn protocol(e: Error) -> Failure {
-    Failure::Protocol { reason: e.message, stderr: String::new() }
 }
 
 /// Somebody here waits for a job, until this is dropped.

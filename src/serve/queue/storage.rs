@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
-use async_nats::jetstream::object_store::{self, ObjectStore};
+use async_nats::jetstream::object_store::{self, GetErrorKind, ObjectStore};
 use async_nats::jetstream::stream::{self, DiscardPolicy, LastRawMessageErrorKind, RetentionPolicy, Stream};
 use async_nats::jetstream::{self, Context, ErrorCode, kv};
 use tokio::io::AsyncReadExt;
@@ -194,25 +194,24 @@ impl Storage {
         self.work.create_consumer(consumer).await.map_err(|e| unreachable("the consumer of jobs")(&e))
     }
 
-    /// The newest result of this key, with its revision.
+    /// The newest result of this key, with its revision. One that this program cannot read is a failure, so that
+    /// the job is done again.
     ///
     /// # Errors
-    /// `unreachable`; `unsupported_version` for a result that this program cannot read.
+    /// `unreachable`.
     pub async fn result(&self, key: &str) -> Result<Option<(u64, Record)>> {
         let entry = self.results.entry(key).await.map_err(|e| unreachable("a result")(&e))?;
         let Some(entry) = entry.filter(|e| e.operation == kv::Operation::Put) else { return Ok(None) };
-        let unreadable = |e: serde_json::Error| {
-            Error::new(Code::UnsupportedVersion, format!("the result {key} in NATS is unreadable: {e}"))
-        };
-        let record = match serde_json::from_slice(&entry.value).map_err(unreadable)? {
-            Stored::Inline(record) => *record,
-            Stored::Object(name) => match self.object(&name).await? {
-                Some(bytes) => serde_json::from_slice(&bytes).map_err(unreadable)?,
+        let record = match serde_json::from_slice(&entry.value) {
+            Ok(Stored::Inline(record)) => Ok(*record),
+            Ok(Stored::Object(name)) => match self.object(&name).await? {
+                Some(bytes) => serde_json::from_slice(&bytes),
                 // It was too old a moment ago.
                 None => return Ok(None),
             },
+            Err(e) => Err(e),
         };
-        Ok(Some((entry.revision, record)))
+        Ok(Some((entry.revision, Record::of_this_version(record))))
     }
 
     /// Stores the result of a job.
@@ -283,13 +282,16 @@ impl Storage {
         }
     }
 
-    /// Whether a job is no longer on the stream.
+    /// Whether this job is no longer at this place of the stream.
     ///
     /// # Errors
     /// `unreachable`.
-    pub async fn is_gone(&self, sequence: u64) -> Result<bool> {
+    pub async fn is_gone(&self, key: &str, sequence: u64) -> Result<bool> {
         match self.work.get_raw_message(sequence).await {
-            Ok(_) => Ok(false),
+            // Places are given out again when a stream lost its end, or was made again.
+            Ok(message) => {
+                Ok(serde_json::from_slice::<Job>(&message.payload).map_or(true, |job| job.key != key))
+            }
             Err(e) => match e.kind() {
                 LastRawMessageErrorKind::NoMessageFound => Ok(true),
                 LastRawMessageErrorKind::JetStream(e) if e.error_code() == ErrorCode::NO_MESSAGE_FOUND => {
@@ -333,7 +335,9 @@ impl Storage {
     async fn object(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let mut object = match self.large.get(name).await {
             Ok(object) => object,
-            Err(e) if e.kind() == object_store::GetErrorKind::NotFound => return Ok(None),
+            Err(e) if matches!(e.kind(), GetErrorKind::NotFound | GetErrorKind::InvalidName) => {
+                return Ok(None);
+            }
             Err(e) => return Err(unreachable("an object")(&e)),
         };
         if object.info().size > MAX_OBJECT {

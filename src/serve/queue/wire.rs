@@ -84,6 +84,11 @@ pub fn key(environment: &Environment, code: &str, options: &JobOptions) -> Strin
     hex(&hash.finalize())
 }
 
+/// Whether this can be a key.
+pub fn is_key(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// A hash as text.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
@@ -128,6 +133,16 @@ impl Record {
             Err(failure) => Answer::Failure(failure),
         };
         Record { version: VERSION, worker: worker.into(), time, header_time, answer, audit, diagnostics }
+    }
+
+    /// What was read, or a failure that says why it is not a record of ours.
+    pub fn of_this_version(read: serde_json::Result<Record>) -> Self {
+        let reason = match read {
+            Ok(record) if record.version == VERSION => return record,
+            Ok(record) => format!("a result of version {}", record.version),
+            Err(e) => format!("the result in NATS is unreadable: {e}"),
+        };
+        Record::new("", failed(String::new(), Failure::Protocol { reason, stderr: String::new() }))
     }
 
     /// Whether it is an answer of Lean, which another try would only repeat.

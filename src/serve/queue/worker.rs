@@ -274,7 +274,10 @@ impl Shared {
     async fn handle(&self, message: Message) {
         let deliveries = message.info().map_or(1, |info| u64::try_from(info.delivered).unwrap_or(1));
         let job = match serde_json::from_slice::<Job>(&message.payload) {
-            Ok(job) if job.version == VERSION => job,
+            Ok(job) if job.version == VERSION && wire::is_key(&job.key) => job,
+            Ok(job) if job.version == VERSION => {
+                return self.unreadable(message, "not a job: it has no key".into()).await;
+            }
             Ok(job) => return self.unreadable(message, format!("a job of version {}", job.version)).await,
             Err(e) => return self.unreadable(message, format!("not a job: {e}")).await,
         };
@@ -302,6 +305,10 @@ impl Shared {
             }
             Err(e) => return eprintln!("verify-worker: {e}"),
         };
+        // Its result would be another text's.
+        if wire::key(&self.environment, &code, &job.options) != job.key {
+            return self.unreadable(message, "not a job: its key is of another text".into()).await;
+        }
         let cancelled = Arc::new(Notify::new());
         self.running().insert(job.key.clone(), cancelled.clone());
         let end = self.kept_alive(&message, self.check(&job, code, &cancelled)).await;

@@ -11,7 +11,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use super::lean::{Lean, Message, Severity};
+use super::lean::{Lean, Message, Severity, write};
 use super::questions::{Answers, ask};
 use super::reading::{Digest, identities};
 use super::rename::quotes;
@@ -253,10 +253,7 @@ impl Build {
     fn run(&self, lean: &Lean, text: &str, what: &str) -> Result<(Raw, TempDir), Fatal> {
         let directory = lean.directory()?;
         let (dir, file) = (directory.path(), format!("{MODULE}.lean"));
-        let write = |name: &str, text: &str| {
-            fs::write(dir.join(name), text).map_err(|e| Fatal::Internal(format!("{}: {e}", dir.display())))
-        };
-        write(&file, text)?;
+        write(dir, &file, text)?;
         let (olean, ilean) = (format!("{MODULE}.olean"), format!("{MODULE}.ilean"));
         let mut args = vec!["-o", &olean, "-i", &ilean];
         if self.quiet {
@@ -300,7 +297,7 @@ impl Build {
             }
             edits.broken(&split);
             let copy = edits.apply(text, &split);
-            write(&file, &copy)?;
+            write(dir, &file, &copy)?;
             current = lean.run(dir, &file, &args, self.until)?;
         }
         let references = fs::read(dir.join(&ilean))

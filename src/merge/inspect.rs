@@ -2,7 +2,6 @@
 //! proofs, the axioms that they rest on.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
@@ -10,9 +9,9 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::Fatal;
-use super::analyse::{Document, without_private};
+use super::analyse::{Document, MODULE, without_private};
 use super::canonical::{canonical, checked_type};
-use super::lean::{Lean, Message, Severity};
+use super::lean::{Lean, Message, Severity, write};
 use super::source::{Token, tokens};
 use super::split::{self, Kind};
 
@@ -21,9 +20,6 @@ const SYNTAX: &str = include_str!("syntax.lean");
 
 /// How often auxiliary constants, of which the compiler makes some for a body, are followed into each other.
 const DEPTH: usize = 8;
-
-/// The module that a copy of a file is compiled as.
-const MODULE: &str = "Doc";
 
 /// What was found out of each declaration, by full name; what is not known is not there.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -110,10 +106,6 @@ pub fn axioms(
         }
         Ok(out)
     })
-}
-
-fn write(dir: &Path, name: &str, text: &str) -> Result<(), Fatal> {
-    fs::write(dir.join(name), text).map_err(|e| Fatal::Internal(format!("{}: {e}", dir.display())))
 }
 
 /// All declarations with their commands.

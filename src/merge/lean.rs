@@ -432,6 +432,11 @@ impl Lean {
     }
 }
 
+/// Writes a file for a compiler.
+pub(super) fn write(dir: &Path, name: &str, text: &str) -> Result<(), Fatal> {
+    fs::write(dir.join(name), text).map_err(|e| Fatal::Internal(format!("{}: {e}", dir.display())))
+}
+
 /// The value of an option as Lean reads it.
 ///
 /// # Errors

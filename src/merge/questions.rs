@@ -2,7 +2,6 @@
 //! equal by definition. Several files are asked at once.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Fatal;
 use super::analyse::{Document, MODULE, Options};
-use super::lean::{Lean, Severity};
+use super::lean::{Lean, Severity, write};
 use super::reading::Digest;
 use super::split::Kind;
 
@@ -161,7 +160,7 @@ fn answer(
     (file, lines): (String, HashMap<usize, (String, usize)>),
     until: Instant,
 ) -> Result<Answers, Fatal> {
-    fs::write(dir.join(name), &file).map_err(|e| Fatal::Internal(format!("{}: {e}", dir.display())))?;
+    write(dir, name, &file)?;
     let private = format!("_private.{MODULE}.0.");
     let mut answers = Answers::default();
     for m in lean.run(dir, name, &QUIET, until)? {
@@ -239,7 +238,7 @@ fn rfl(
     // What is said of the last line shows that all lines before it were read.
     text += "#check True\n";
     let file = format!("{name}.lean");
-    fs::write(dir.join(&file), &text).map_err(|e| Fatal::Internal(format!("{}: {e}", dir.display())))?;
+    write(dir, &file, &text)?;
     match lean.run(dir, &file, &QUIET, until) {
         Ok(messages) => {
             let whole = messages.iter().any(|m| m.pos.line == first + pairs.len());

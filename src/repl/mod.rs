@@ -40,4 +40,6 @@ pub use config::{
 pub use engine::detect_engine;
 pub use json::{read_request, read_session};
 pub use pool::Pool;
+pub(crate) use pool::after;
+pub(crate) use process::locked;
 pub use session::Session;

@@ -478,7 +478,7 @@ impl Inner {
 }
 
 /// The time after this; for far too long ones, a time that nobody sees.
-fn after(wait: Duration) -> Instant {
+pub(crate) fn after(wait: Duration) -> Instant {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
     Instant::now() + wait.min(YEAR)
 }

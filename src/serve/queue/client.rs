@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -13,7 +13,7 @@ use super::QueueConfig;
 use super::storage::{Put, Storage, unreachable};
 use super::wire::{self, DeadLetter, Environment, Job, JobOptions, Record, VERSION, WorkerStatus};
 use crate::Result;
-use crate::repl::{CheckOptions, Failure, Outcome, PoolStatus, Snippet};
+use crate::repl::{CheckOptions, Failure, Outcome, PoolStatus, Snippet, after, locked};
 use crate::serve::{Executor, Pending};
 
 /// How long a resolved environment is used before it is looked up again.
@@ -101,16 +101,6 @@ pub struct QueueStatus {
     pub refused: u64,
     /// The workers that are alive, of all environments.
     pub workers: Vec<WorkerStatus>,
-}
-
-/// The time after this; for far too long ones, a time that nobody sees.
-fn after(wait: Duration) -> Instant {
-    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
-    Instant::now() + wait.min(YEAR)
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Queue {
